@@ -1,0 +1,100 @@
+//! The memory of answers as an actor: it follows the journal and says whether a request may go
+//! ahead.
+
+use snapshots::Section;
+
+use crate::committer::{Committed, Delivery};
+use crate::error::Error;
+use crate::ids::{Seq, Timestamp};
+use crate::mailbox::{Ask, Mailbox};
+use crate::record::{self, Unreadable};
+use crate::request::RequestTag;
+use crate::role::Role;
+
+use super::memory::Memory;
+
+/// What the memory is asked.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Begin(RequestTag, Ask<Option<Box<[u8]>>>),
+    Release(RequestTag),
+}
+
+/// Asks the memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(pub(crate) Mailbox<Message>);
+
+/// Whether a request may go ahead.
+pub(crate) enum Begun {
+    /// It may, and is under way until this is dropped.
+    Fresh(UnderWay),
+    /// It was answered before, with this encoded outcome.
+    Answered(Box<[u8]>),
+}
+
+/// A request under way: a second one with its key is turned away meanwhile.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    tag: RequestTag,
+    memory: Mailbox<Message>,
+}
+
+impl UnderWay {
+    pub(crate) const fn tag(&self) -> RequestTag {
+        self.tag
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // A memory that restarts has forgotten what was under way.
+        let _ = self.memory.cast(Message::Release(self.tag));
+    }
+}
+
+impl Handle {
+    pub(crate) async fn begin(&self, now: Timestamp, tag: RequestTag) -> Result<Begun, Error> {
+        let known = self.0.ask(now, None, |ask| Message::Begin(tag, ask)).await?;
+        Ok(match known {
+            Some(outcome) => Begun::Answered(outcome),
+            None => Begun::Fresh(UnderWay { tag, memory: self.0.clone() }),
+        })
+    }
+}
+
+/// The memory's state.
+#[derive(Default)]
+pub(crate) struct Answers {
+    memory: Memory,
+}
+
+impl Role for Answers {
+    type Message = Message;
+
+    fn replay(&mut self, _: Seq, body: &[u8], _: &[Section]) -> Result<(), Unreadable> {
+        let record = record::read(body)?;
+        if let Some((tag, outcome)) = record.request {
+            self.memory.keep(tag, outcome, record.head.at);
+        }
+        self.memory.expire(record.head.at);
+        Ok(())
+    }
+
+    fn on_delivery(&mut self, delivery: &Delivery) {
+        for Committed { at, request, .. } in delivery.records.iter() {
+            if let Some((tag, outcome)) = request {
+                self.memory.keep(*tag, outcome, *at);
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Begin(tag, ask) => {
+                let begun = self.memory.begin(tag, ask.now);
+                ask.reply.send(begun.map_err(Error::from));
+            }
+            Message::Release(tag) => self.memory.release(tag),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The committing thread and the handle that domain actors append through.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Gauge, Histogram};
+use snapshots::{Appended, Journal, Section};
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::ids::{Seq, Timestamp};
+use crate::request::RequestTag;
+
+use super::batch::{Committed, Delivery, Gathering};
+use super::tickets::Ticket;
+
+/// A commit that takes longer than this hangs for good: the process is ended.
+const COMMIT_SECONDS_MAX: u64 = 30;
+/// Batches that a follower may leave unread before the committer waits for it.
+const OUTSTANDING_MAX: usize = 1_024;
+/// Room that a batch's buffers keep between batches, in bytes.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// Says once why the engine must end.
+#[derive(Clone, Debug)]
+pub(crate) struct Fatal(watch::Sender<Option<String>>);
+
+impl Fatal {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// Records the first reason; later ones are its consequences.
+    pub(crate) fn raise(&self, reason: String) {
+        self.0.send_if_modified(|first| {
+            let raised = first.is_none();
+            first.get_or_insert(reason);
+            raised
+        });
+    }
+
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) async fn raised(&self) -> String {
+        let mut reasons = self.0.subscribe();
+        let reason = reasons.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_default()
+    }
+}
+
+/// A follower's mailbox, seen from the committer: false when nobody reads it any more.
+pub(crate) type Subscriber = Box<dyn Fn(Delivery) -> bool + Send>;
+
+enum Order {
+    Follow { deliver: Subscriber, from: oneshot::Sender<Seq> },
+}
+
+/// A follower and how many batches it has not read yet.
+struct Follower {
+    deliver: Subscriber,
+    outstanding: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    gathering: Gathering,
+    orders: Vec<Order>,
+    next_seq: Seq,
+    idle: bool,
+    closing: bool,
+    stopped: bool,
+}
+
+struct Shared {
+    inbox: Mutex<Inbox>,
+    wake: Condvar,
+    /// Seq of the newest durable record.
+    durable: AtomicU64,
+    /// Seconds since `started` at which the running commit began, plus 1; 0 while none runs.
+    commit_since: AtomicU64,
+    started: Instant,
+    ended: AtomicBool,
+}
+
+impl Shared {
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Appends records and answers to the batch that gathers. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Committer(Arc<Shared>);
+
+impl Committer {
+    /// Starts the committing thread on `journal`.
+    pub(crate) fn start(journal: Box<dyn Journal>, clock: Clock, fatal: Fatal) -> Self {
+        let next_seq = journal.next_seq();
+        let shared = Arc::new(Shared {
+            inbox: Mutex::new(Inbox { next_seq, ..Inbox::default() }),
+            wake: Condvar::new(),
+            durable: AtomicU64::new(next_seq - 1),
+            commit_since: AtomicU64::new(0),
+            started: Instant::now(),
+            ended: AtomicBool::new(false),
+        });
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            journal,
+            clock,
+            followers: Vec::new(),
+            meters: Meters::new(),
+        };
+        spawn("committer", move || worker.run(&fatal));
+        let watched = Arc::clone(&shared);
+        spawn("commit-watchdog", move || watch_commits(&watched));
+        Self(shared)
+    }
+
+    /// Appends one record and the answer that waits for it; the record's seq, or None when the
+    /// committer has stopped (the answer is dropped then, and the caller's state is ahead of the
+    /// disk for good).
+    pub(crate) fn append(
+        &self,
+        body: &[u8],
+        record: Uncommitted,
+        ticket: Option<Ticket>,
+    ) -> Option<Seq> {
+        let mut inbox = self.0.inbox();
+        if inbox.stopped || inbox.closing {
+            return None;
+        }
+        let seq = inbox.next_seq;
+        inbox.next_seq += 1;
+        let gathering = &mut inbox.gathering;
+        gathering.bytes.push(body, &record.sections);
+        let Uncommitted { at, event, sections, request } = record;
+        gathering.records.push(Committed { seq, at, event, sections, request });
+        gathering.tickets.extend(ticket.map(|ticket| (seq, ticket)));
+        self.wake(inbox);
+        Some(seq)
+    }
+
+    /// Releases the answer once `seq` is durable: now, when it is already.
+    pub(crate) fn when_durable(&self, seq: Seq, ticket: Ticket) {
+        if self.0.durable.load(Ordering::Acquire) >= seq {
+            ticket.release();
+            return;
+        }
+        let mut inbox = self.0.inbox();
+        if inbox.stopped {
+            return;
+        }
+        inbox.gathering.tickets.push((seq, ticket));
+        self.wake(inbox);
+    }
+
+    /// From the next batch on `deliver` gets every batch; the seq before that batch's first record.
+    /// Everything up to that seq is durable and can be read from the journal.
+    pub(crate) async fn follow(&self, deliver: Subscriber) -> Option<Seq> {
+        let (from, answer) = oneshot::channel();
+        {
+            let mut inbox = self.0.inbox();
+            if inbox.stopped {
+                return None;
+            }
+            inbox.orders.push(Order::Follow { deliver, from });
+            self.wake(inbox);
+        }
+        answer.await.ok()
+    }
+
+    /// Refuses new records, commits those that have gathered and stops. Returns when that is done.
+    pub(crate) async fn close(&self) {
+        {
+            let mut inbox = self.0.inbox();
+            inbox.closing = true;
+            self.wake(inbox);
+        }
+        while !self.0.ended.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Seq of the newest durable record.
+    pub(crate) fn durable(&self) -> Seq {
+        self.0.durable.load(Ordering::Acquire)
+    }
+
+    fn wake(&self, mut inbox: MutexGuard<'_, Inbox>) {
+        let idle = std::mem::take(&mut inbox.idle);
+        drop(inbox);
+        if idle {
+            self.0.wake.notify_one();
+        }
+    }
+}
+
+/// A record that has no seq yet.
+pub(crate) struct Uncommitted {
+    pub(crate) at: Timestamp,
+    pub(crate) event: Option<Event>,
+    pub(crate) sections: Vec<Section>,
+    pub(crate) request: Option<(RequestTag, Box<[u8]>)>,
+}
+
+struct Meters {
+    commit_seconds: Histogram,
+    batch_events: Histogram,
+    events: Counter,
+    bytes: Counter,
+    failures: Counter,
+    last_commit: Gauge,
+}
+
+impl Meters {
+    fn new() -> Self {
+        let meters = Self {
+            commit_seconds: metrics::histogram!("vobee_journal_commit_seconds"),
+            batch_events: metrics::histogram!("vobee_journal_batch_events"),
+            events: metrics::counter!("vobee_journal_events_total"),
+            bytes: metrics::counter!("vobee_journal_bytes_total"),
+            failures: metrics::counter!("vobee_journal_failures_total"),
+            last_commit: metrics::gauge!("vobee_journal_last_commit_timestamp_seconds"),
+        };
+        meters.failures.increment(0);
+        meters
+    }
+
+    fn on_commit(&self, events: usize, appended: &Appended, seconds: f64, now: Timestamp) {
+        self.commit_seconds.record(seconds);
+        self.batch_events.record(events as f64);
+        self.events.increment(events as u64);
+        self.bytes.increment(appended.bytes);
+        self.last_commit.set(now.micros() as f64 / 1e6);
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    journal: Box<dyn Journal>,
+    clock: Clock,
+    followers: Vec<Follower>,
+    meters: Meters,
+}
+
+impl Worker {
+    fn run(mut self, fatal: &Fatal) {
+        self.meters.last_commit.set(self.clock.now().micros() as f64 / 1e6);
+        let shared = Arc::clone(&self.shared);
+        let failure = match catch_unwind(AssertUnwindSafe(|| self.work())) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the committer panicked".to_owned()),
+        };
+        let mut inbox = shared.inbox();
+        inbox.stopped = true;
+        inbox.gathering = Gathering::default();
+        inbox.orders.clear();
+        drop(inbox);
+        if let Some(reason) = failure {
+            metrics::counter!("vobee_journal_failures_total").increment(1);
+            fatal.raise(format!(
+                "the journal cannot be written: {reason}; nothing unwritten was acknowledged; \
+                 check the disk, then start again"
+            ));
+        }
+        shared.ended.store(true, Ordering::Release);
+    }
+
+    fn work(&mut self) -> Result<(), snapshots::Error> {
+        let mut spare = Gathering::default();
+        while let Some((batch, orders)) = self.next(spare) {
+            orders.into_iter().for_each(|order| self.obey(order));
+            spare = self.commit(batch)?;
+        }
+        Ok(())
+    }
+
+    /// What has gathered, once there is something; None when it is time to stop.
+    fn next(&self, spare: Gathering) -> Option<(Gathering, Vec<Order>)> {
+        let mut inbox = self.shared.inbox();
+        while inbox.gathering.is_empty() && inbox.orders.is_empty() {
+            if inbox.closing {
+                return None;
+            }
+            inbox.idle = true;
+            inbox = self.shared.wake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
+        }
+        inbox.idle = false;
+        let batch = std::mem::replace(&mut inbox.gathering, spare);
+        Some((batch, std::mem::take(&mut inbox.orders)))
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Follow { deliver, from } => {
+                let outstanding = Arc::new(AtomicUsize::new(0));
+                self.followers.push(Follower { deliver, outstanding });
+                // A follower that has died meanwhile is found out at the next delivery.
+                let _ = from.send(self.shared.durable.load(Ordering::Relaxed));
+            }
+        }
+    }
+
+    fn commit(&mut self, mut batch: Gathering) -> Result<Gathering, snapshots::Error> {
+        if !batch.records.is_empty() {
+            let began = Instant::now();
+            let first = self.shared.durable.load(Ordering::Relaxed) + 1;
+            self.shared.commit_since.store(self.seconds_up() + 1, Ordering::Relaxed);
+            let appended = self.journal.append(first, &batch.bytes)?;
+            self.shared.commit_since.store(0, Ordering::Relaxed);
+            self.shared.durable.store(appended.next_seq - 1, Ordering::Release);
+            let seconds = began.elapsed().as_secs_f64();
+            self.meters.on_commit(batch.records.len(), &appended, seconds, self.clock.now());
+            self.deliver(std::mem::take(&mut batch.records));
+        }
+        for (seq, ticket) in batch.tickets.drain(..) {
+            debug_assert!(seq <= self.shared.durable.load(Ordering::Relaxed));
+            ticket.release();
+        }
+        if batch.bytes.byte_len() > KEPT_BYTES_MAX {
+            batch.bytes = snapshots::Batch::default();
+        }
+        batch.bytes.clear();
+        Ok(batch)
+    }
+
+    /// Hands the batch to every follower, so that whoever gets an answer and asks another domain
+    /// next sees the consequences. Followers that have died are forgotten: they follow again when
+    /// they are back.
+    fn deliver(&mut self, records: Vec<Committed>) {
+        let records = Arc::new(records);
+        self.followers.retain(|follower| {
+            while follower.outstanding.load(Ordering::Acquire) >= OUTSTANDING_MAX {
+                thread::sleep(Duration::from_millis(1));
+            }
+            follower.outstanding.fetch_add(1, Ordering::AcqRel);
+            (follower.deliver)(Delivery {
+                records: Arc::clone(&records),
+                outstanding: Arc::clone(&follower.outstanding),
+            })
+        });
+    }
+
+    fn seconds_up(&self) -> u64 {
+        self.shared.started.elapsed().as_secs()
+    }
+}
+
+fn watch_commits(shared: &Shared) {
+    while !shared.ended.load(Ordering::Acquire) {
+        thread::sleep(Duration::from_millis(500));
+        let since = shared.commit_since.load(Ordering::Relaxed);
+        if since != 0 && shared.started.elapsed().as_secs() + 1 > since + COMMIT_SECONDS_MAX {
+            tracing::error!(
+                seconds = COMMIT_SECONDS_MAX,
+                "a commit hangs: the disk does not answer; ending the process, \
+                 nothing unwritten was acknowledged"
+            );
+            std::process::abort();
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .expect("the operating system starts a thread at the beginning of the process");
+}

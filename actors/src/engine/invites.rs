@@ -1,0 +1,111 @@
+//! Asking the code registry.
+
+use crate::entropy;
+use crate::error::Error;
+use crate::ids::{Email, InviteCode, Timestamp};
+use crate::invites::{self, CANDIDATES_SPARE, CodeView, Generated, Redeemed, Rejection};
+use crate::people::Text;
+use crate::request::RequestTag;
+
+use super::Engine;
+
+/// What somebody who wants codes says.
+#[derive(Clone, Debug, Default)]
+pub struct Generate {
+    /// How many, 1 to 10,000.
+    pub count: u32,
+    /// Label of the batch; `BATCH-` and the time when absent.
+    pub batch_id: Option<String>,
+    /// The one person who can redeem them.
+    pub issued_to: Option<Email>,
+    /// Days that they are valid; the policy's when absent.
+    pub expires_in_days: Option<u32>,
+    /// How often each can be redeemed; once when absent.
+    pub max_uses: Option<u32>,
+    /// Issue them whatever the gate says.
+    pub force: bool,
+}
+
+impl Engine {
+    /// Fresh codes, as many as the gate allows.
+    ///
+    /// # Errors
+    /// [`invites::Rejection`] when the gate is red or the registry is full.
+    pub async fn generate(
+        &self,
+        generate: Generate,
+        tag: Option<RequestTag>,
+    ) -> Result<Generated, Error> {
+        let now = self.now();
+        let person = generate.issued_to.as_ref().map(|email| self.identity().person(email));
+        let address = generate.issued_to.as_ref().map(Text::Address);
+        let sections = person.zip(address).map(|(person, text)| Self::section(person, &text));
+        let policy = &self.0.policies.invites;
+        let run = async |request| {
+            let gate = self.0.quality.evaluate(now, None).await?;
+            let wanted = generate.count + CANDIDATES_SPARE;
+            let command = invites::Generate {
+                count: generate.count,
+                batch: generate.batch_id.unwrap_or_else(|| batch_at(now)),
+                bound: person,
+                expires_days: generate.expires_in_days.unwrap_or(policy.expires_days),
+                max_uses: generate.max_uses.unwrap_or(1),
+                force: generate.force,
+                gate: gate.colour,
+                reasons: gate.alerts.into_iter().map(|alert| alert.message).collect(),
+                candidates: entropy::codes(wanted as usize, policy.digits),
+            };
+            let sections = sections.into_iter().collect();
+            let generated = self.0.invites.generate(now, request, command, sections).await;
+            super::stats::count_decision(gate.colour, generate.force);
+            generated
+        };
+        self.once::<_, Rejection, _>(tag, run).await
+    }
+
+    /// Lets somebody in.
+    ///
+    /// # Errors
+    /// [`invites::Rejection`] as its variants say.
+    pub async fn redeem(
+        &self,
+        code: InviteCode,
+        email: Email,
+        tag: Option<RequestTag>,
+    ) -> Result<Redeemed, Error> {
+        let person = self.identity().person(&email);
+        let sections = vec![Self::section(person, &Text::Address(&email))];
+        let command = invites::Redeem { code, person };
+        let now = self.now();
+        let run = |request| self.0.invites.redeem(now, request, command, sections);
+        let redeemed = self.once::<_, Rejection, _>(tag, run).await;
+        super::stats::count_redemption(&redeemed);
+        redeemed
+    }
+
+    /// What a code is good for. Reading changes nothing.
+    ///
+    /// # Errors
+    /// [`invites::Rejection::UnknownCode`].
+    pub async fn code_status(&self, code: InviteCode) -> Result<CodeView, Error> {
+        self.0.invites.view(self.now(), code).await
+    }
+}
+
+/// `BATCH-20251220T093000Z`.
+fn batch_at(now: Timestamp) -> String {
+    let time = now.to_string();
+    let seconds = time.split(['.', 'Z']).next().unwrap_or_default();
+    format!("BATCH-{}Z", seconds.replace(['-', ':'], ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_without_a_label_is_named_after_the_second() {
+        let now = "2025-12-20T09:30:00.25Z".parse().expect("a good time");
+        assert_eq!(batch_at(now), "BATCH-20251220T093000Z");
+    }
+}

@@ -1,0 +1,115 @@
+//! Asking the referral graph, and the registry for the codes that go with it.
+
+use crate::entropy;
+use crate::error::{Error, Rejection};
+use crate::ids::{Email, InviteCode, PersonId, Uuid};
+use crate::people::Text;
+use crate::referrals::{self, Bind, Milestone, RecipientIs, Reward};
+use crate::request::RequestTag;
+use crate::waitlist::{self, EntryState};
+
+use super::Engine;
+
+/// The answer to a share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shared {
+    /// Names the referral.
+    pub referral: Uuid,
+    /// Whether the same inviter had shared with the same recipient before.
+    pub already: bool,
+    /// The code that is the recipient's now.
+    pub invite_code: Option<InviteCode>,
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earned {
+    /// Whether anything is new.
+    pub earned: bool,
+    /// What is new.
+    pub granted: Vec<Reward>,
+    /// Codes that the person holds and can give away.
+    pub codes: Vec<InviteCode>,
+    /// What comes next.
+    pub next: Option<Milestone>,
+    /// Whether rewards are paused because the referrals are of poor quality.
+    pub paused: bool,
+}
+
+impl Engine {
+    /// Notes who brought whom, and makes one of the inviter's codes the recipient's.
+    ///
+    /// # Errors
+    /// [`referrals::Rejection`]; and [`invites::Rejection`](crate::invites::Rejection) when `code`
+    /// is not one that the inviter can give away.
+    pub async fn share(
+        &self,
+        inviter: Email,
+        recipient: Email,
+        code: Option<InviteCode>,
+        tag: Option<RequestTag>,
+    ) -> Result<Shared, Error> {
+        let now = self.now();
+        let identity = self.identity();
+        let (from, to) = (identity.person(&inviter), identity.person(&recipient));
+        if let Some(code) = code {
+            self.0.invites.may_give(now, code, from, to).await?;
+        }
+        let command = referrals::Share {
+            id: entropy::uuid(now),
+            inviter: from,
+            recipient: to,
+            same_mailbox: inviter.canonical() == recipient.canonical(),
+            recipient_is: self.recipient_is(to).await?,
+            bind: code.map_or(Bind::Oldest, Bind::Code),
+        };
+        let sections = vec![
+            Self::section(from, &Text::Address(&inviter)),
+            Self::section(to, &Text::Address(&recipient)),
+        ];
+        let run = |request| self.0.referrals.share(now, request, command, sections);
+        let shared = self.once::<_, referrals::Rejection, _>(tag, run).await;
+        super::stats::count_share(&shared);
+        let referrals::Shared { referral, already } = shared?;
+        // The registry has been told of the share before its answer came here.
+        let invite_code = self.0.invites.given(now, from, to).await?;
+        Ok(Shared { referral, already, invite_code })
+    }
+
+    async fn recipient_is(&self, person: PersonId) -> Result<RecipientIs, Error> {
+        match self.standing(person).await {
+            Ok(standing) => Ok(match standing.state {
+                EntryState::Waiting => RecipientIs::Waiting,
+                EntryState::Invited => RecipientIs::Unknown,
+                EntryState::Member => RecipientIs::Member,
+            }),
+            Err(Error::Rejected(Rejection::Waitlist(waitlist::Rejection::UnknownPerson))) => {
+                Ok(RecipientIs::Unknown)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Grants what somebody has earned and not been given, and tells which codes the person can
+    /// give away.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn earn(&self, email: Email, tag: Option<RequestTag>) -> Result<Earned, Error> {
+        let now = self.now();
+        let person = self.identity().person(&email);
+        let run = |request| self.0.referrals.earn(now, request, person);
+        let earned = self.once::<_, referrals::Rejection, _>(tag, run).await?;
+        let codes = self.0.invites.free(now, person).await?;
+        let referrals::Earned { granted, next, paused } = earned;
+        Ok(Earned { earned: !granted.is_empty(), granted, codes, next, paused })
+    }
+
+    /// How good somebody's referrals are.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn referral_quality(&self, person: PersonId) -> Result<referrals::Quality, Error> {
+        self.0.referrals.quality(self.now(), person).await
+    }
+}

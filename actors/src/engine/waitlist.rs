@@ -1,0 +1,137 @@
+//! Asking the waitlist and the people book.
+
+use crate::error::Error;
+use crate::ids::{Email, PersonId};
+use crate::people::{Profile, Text};
+use crate::request::RequestTag;
+use crate::waitlist::{self, Joined, Left, Persona, Referrer, Rejection, Standing};
+
+use super::Engine;
+
+/// What somebody who joins says.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// Address.
+    pub email: Email,
+    /// What the product is wanted for.
+    pub use_case: String,
+    /// Persona, as it was written.
+    pub persona: String,
+    /// Somebody's referral code.
+    pub referral_code: Option<String>,
+    /// Pairs of the caller's own.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// A stretch of the queue with what is known of the people in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// In queue order.
+    pub items: Vec<(Standing, Option<Profile>)>,
+    /// Opaque; names where to go on.
+    pub next: Option<String>,
+}
+
+impl Engine {
+    /// A place for somebody, or the place that the person has.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection`] when the person is in, the referral code names nobody or the list is
+    /// full.
+    pub async fn join(&self, join: Join, tag: Option<RequestTag>) -> Result<Joined, Error> {
+        let person = self.identity().person(&join.email);
+        let referrer = join.referral_code.as_deref().map(|code| {
+            self.identity().index_of_referral_code(code).map_or(Referrer::Unknown, Referrer::Entry)
+        });
+        let text = Text::Profile {
+            email: &join.email,
+            use_case: &join.use_case,
+            persona: &join.persona,
+            metadata: &join.metadata,
+        };
+        let sections = vec![Self::section(person, &text)];
+        let command = waitlist::Join {
+            person,
+            persona: Persona::named(&join.persona),
+            use_case: join.use_case.into(),
+            referrer,
+        };
+        let now = self.now();
+        let run = |request| self.0.waitlist.join(now, request, command, sections);
+        let joined = self.once::<_, Rejection, _>(tag, run).await;
+        super::stats::count_join(&joined);
+        joined
+    }
+
+    /// Somebody's entry and place.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection::UnknownPerson`].
+    pub async fn standing(&self, person: PersonId) -> Result<Standing, Error> {
+        self.0.waitlist.standing(self.now(), person).await
+    }
+
+    /// The code that somebody gives to friends.
+    #[must_use]
+    pub fn referral_code(&self, standing: &Standing) -> String {
+        self.identity().referral_code(standing.index)
+    }
+
+    /// What somebody has typed; None when nothing is known.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn profile(&self, person: PersonId) -> Result<Option<Profile>, Error> {
+        let mut profiles = self.0.people.profiles(self.now(), vec![person]).await?;
+        Ok(profiles.pop().flatten())
+    }
+
+    /// Up to `limit` people in queue order, behind the cursor `after`.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection::UnknownCursor`].
+    pub async fn page(&self, after: Option<String>, limit: usize) -> Result<Page, Error> {
+        let parse = |cursor: String| u64::from_str_radix(&cursor, 16);
+        let after = after.map(parse).transpose().map_err(|_| Rejection::UnknownCursor)?;
+        let page = self.0.waitlist.page(self.now(), after, limit).await?;
+        let people = page.standings.iter().map(|standing| standing.person).collect();
+        let profiles = self.0.people.profiles(self.now(), people).await?;
+        let items = page.standings.into_iter().zip(profiles).collect();
+        Ok(Page { items, next: page.next.map(|key| format!("{key:016x}")) })
+    }
+
+    /// Moves somebody who waits up, or down, by `points`.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection`] when the person is unknown or does not wait.
+    pub async fn boost(
+        &self,
+        person: PersonId,
+        points: i32,
+        reason: String,
+        tag: Option<RequestTag>,
+    ) -> Result<Standing, Error> {
+        let sections = vec![Self::section(person, &Text::Note(&reason))];
+        let command = waitlist::Boost { person, points };
+        let now = self.now();
+        let run = |request| self.0.waitlist.boost(now, request, command, sections);
+        let boosted = self.once::<_, Rejection, _>(tag, run).await?;
+        Ok(boosted.standing)
+    }
+
+    /// Takes somebody off the list, or out, and forgets what the person has typed.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection::UnknownPerson`].
+    pub async fn leave(&self, person: PersonId) -> Result<Left, Error> {
+        self.0.waitlist.leave(self.now(), person).await
+    }
+
+    /// How the list stands.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn waitlist_stats(&self) -> Result<waitlist::Stats, Error> {
+        self.0.waitlist.stats(self.now()).await
+    }
+}

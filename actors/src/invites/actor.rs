@@ -1,0 +1,217 @@
+//! The code registry as an actor: messages in, rules applied, answers when durable.
+
+use snapshots::Section;
+
+use crate::answers::UnderWay;
+use crate::cell::{Cell, Domain};
+use crate::committer::Committed;
+use crate::entropy;
+use crate::error::Error;
+use crate::event::{self, Stream};
+use crate::ids::{InviteCode, PersonId, Timestamp};
+use crate::mailbox::{Ask, Mailbox};
+use crate::{referrals, waitlist};
+
+use super::command::{CodeView, Generate, Generated, Redeem, Redeemed, Stats};
+use super::{Event, Policy, Rejection, State, apply, decide};
+
+/// Candidates beyond what is wanted, in case some were issued before.
+pub(crate) const CANDIDATES_SPARE: u32 = 16;
+
+/// What the registry is asked.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Generate(Generate, Vec<Section>, Ask<Generated>),
+    Redeem(Redeem, Vec<Section>, Ask<Redeemed>),
+    View(InviteCode, Ask<CodeView>),
+    MayGive { code: InviteCode, inviter: PersonId, recipient: PersonId, ask: Ask<()> },
+    Given { holder: PersonId, person: PersonId, ask: Ask<Option<InviteCode>> },
+    Free(PersonId, Ask<Vec<InviteCode>>),
+    Stats(Ask<Stats>),
+    Digest(Ask<[u8; 32]>),
+}
+
+/// Asks the registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(pub(crate) Mailbox<Message>);
+
+type Request = Option<UnderWay>;
+
+impl Handle {
+    pub(crate) async fn generate(
+        &self,
+        now: Timestamp,
+        request: Request,
+        generate: Generate,
+        sections: Vec<Section>,
+    ) -> Result<Generated, Error> {
+        self.0.ask(now, request, |ask| Message::Generate(generate, sections, ask)).await
+    }
+
+    pub(crate) async fn redeem(
+        &self,
+        now: Timestamp,
+        request: Request,
+        redeem: Redeem,
+        sections: Vec<Section>,
+    ) -> Result<Redeemed, Error> {
+        self.0.ask(now, request, |ask| Message::Redeem(redeem, sections, ask)).await
+    }
+
+    pub(crate) async fn view(&self, now: Timestamp, code: InviteCode) -> Result<CodeView, Error> {
+        self.0.ask(now, None, |ask| Message::View(code, ask)).await
+    }
+
+    pub(crate) async fn may_give(
+        &self,
+        now: Timestamp,
+        code: InviteCode,
+        inviter: PersonId,
+        recipient: PersonId,
+    ) -> Result<(), Error> {
+        self.0.ask(now, None, |ask| Message::MayGive { code, inviter, recipient, ask }).await
+    }
+
+    pub(crate) async fn given(
+        &self,
+        now: Timestamp,
+        holder: PersonId,
+        person: PersonId,
+    ) -> Result<Option<InviteCode>, Error> {
+        self.0.ask(now, None, |ask| Message::Given { holder, person, ask }).await
+    }
+
+    pub(crate) async fn free(
+        &self,
+        now: Timestamp,
+        holder: PersonId,
+    ) -> Result<Vec<InviteCode>, Error> {
+        self.0.ask(now, None, |ask| Message::Free(holder, ask)).await
+    }
+
+    pub(crate) async fn stats(&self, now: Timestamp) -> Result<Stats, Error> {
+        self.0.ask(now, None, Message::Stats).await
+    }
+
+    pub(crate) async fn digest(&self, now: Timestamp) -> Result<[u8; 32], Error> {
+        self.0.ask(now, None, Message::Digest).await
+    }
+}
+
+/// The domain of codes.
+pub(crate) struct Invites;
+
+impl Domain for Invites {
+    const STREAM: Stream = Stream::Invites;
+    type Policy = Policy;
+    type State = State;
+    type Event = Event;
+    type Rejection = Rejection;
+    type Message = Message;
+
+    fn state(_: &Policy) -> State {
+        State::default()
+    }
+
+    fn apply(state: &mut State, event: &Event, at: Timestamp) {
+        apply::apply(state, event, at);
+    }
+
+    fn follows(event: &event::Event) -> bool {
+        match event {
+            event::Event::Referrals(referrals::Event::Referred { bind, .. }) => {
+                *bind != referrals::Bind::Nothing
+            }
+            event::Event::Referrals(referrals::Event::Rewarded { .. })
+            | event::Event::Waitlist(waitlist::Event::Left { .. }) => true,
+            event::Event::Referrals(referrals::Event::Progressed { .. })
+            | event::Event::Waitlist(_)
+            | event::Event::Invites(_)
+            | event::Event::Quality(_) => false,
+        }
+    }
+
+    fn react(cell: &mut Cell<Self>, causes: &[&Committed]) {
+        for cause in causes {
+            let now = cell.time(cause.at);
+            let caused = match &cause.event {
+                Some(event::Event::Referrals(event)) => on_referrals(cell, event, now),
+                Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
+                    decide::on_left(&cell.state, *person)
+                }
+                _ => None,
+            };
+            if let Some(event) = caused {
+                cell.record(event, cause.at, Some(cause.seq));
+            }
+        }
+    }
+
+    fn handle(cell: &mut Cell<Self>, message: Message) {
+        match message {
+            Message::Generate(generate, sections, ask) => {
+                let now = cell.time(ask.now);
+                let decided = decide::generate(&cell.state, &cell.policy, &generate, now);
+                cell.settle(ask, decided, sections, |_, event, _| generated(generate, event));
+            }
+            Message::Redeem(redeem, sections, ask) => {
+                let decided = decide::redeem(&cell.state, &redeem, cell.time(ask.now));
+                cell.settle(ask, decided, sections, |cell, _, at| Redeemed {
+                    at,
+                    issued_at: cell.state.view(redeem.code, at).map_or(at, |code| code.created_at),
+                    already: false,
+                });
+            }
+            Message::View(code, ask) => {
+                let view = cell.state.view(code, cell.time(ask.now));
+                cell.answer(ask, view.ok_or(Rejection::UnknownCode));
+            }
+            Message::MayGive { code, inviter, recipient, ask } => {
+                let now = cell.time(ask.now);
+                let may = decide::may_give(&cell.state, code, inviter, recipient, now);
+                cell.answer(ask, may);
+            }
+            Message::Given { holder, person, ask } => {
+                let given = cell.state.given(holder, person);
+                cell.answer(ask, Ok(given));
+            }
+            Message::Free(holder, ask) => {
+                let free = cell.state.free(holder, cell.time(ask.now)).collect();
+                cell.answer(ask, Ok(free));
+            }
+            Message::Digest(ask) => {
+                let digest = cell.state.digest();
+                cell.answer(ask, Ok(digest));
+            }
+            Message::Stats(ask) => {
+                let stats = cell.state.stats(cell.time(ask.now));
+                cell.answer(ask, Ok(stats));
+            }
+        }
+    }
+}
+
+fn on_referrals(cell: &Cell<Invites>, event: &referrals::Event, now: Timestamp) -> Option<Event> {
+    match event {
+        referrals::Event::Referred { inviter, recipient, bind, .. } => {
+            decide::on_referred(&cell.state, *inviter, *recipient, *bind, now)
+        }
+        referrals::Event::Rewarded { person, codes, .. } => {
+            let wanted = (codes + CANDIDATES_SPARE) as usize;
+            let candidates = entropy::codes(wanted, cell.policy.digits);
+            decide::on_rewarded(&cell.state, &cell.policy, *person, *codes, &candidates, now)
+        }
+        referrals::Event::Progressed { .. } => None,
+    }
+}
+
+fn generated(generate: Generate, event: &Event) -> Generated {
+    let (codes, expires_at) = match event {
+        Event::Issued { codes, expires_at, .. } => (codes.clone(), *expires_at),
+        Event::Redeemed { .. } | Event::Bound { .. } | Event::Departed { .. } => {
+            unreachable!("a demand for codes is settled by issuing them")
+        }
+    };
+    let Generate { batch: batch_id, count: requested, gate, .. } = generate;
+    Generated { batch_id, requested, codes, expires_at, gate }
+}

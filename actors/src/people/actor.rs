@@ -1,0 +1,107 @@
+//! The book as an actor: it follows the journal and answers look-ups.
+
+use snapshots::Section;
+
+use crate::committer::{Committed, Delivery};
+use crate::error::Error;
+use crate::event::{Event, Stream};
+use crate::ids::{PersonId, Seq, Timestamp};
+use crate::mailbox::{Ask, Mailbox};
+use crate::record::{self, NO_EVENT, Unreadable};
+use crate::role::Role;
+use crate::waitlist;
+
+use super::book::Book;
+use super::text::{self, Entry, Profile};
+
+/// What the book is asked.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Profiles(Vec<PersonId>, Ask<Vec<Option<Profile>>>),
+    Count(Ask<u64>),
+    Digest(Ask<[u8; 32]>),
+}
+
+/// Asks the book.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(pub(crate) Mailbox<Message>);
+
+impl Handle {
+    /// What these people have typed, in their order.
+    pub(crate) async fn profiles(
+        &self,
+        now: Timestamp,
+        people: Vec<PersonId>,
+    ) -> Result<Vec<Option<Profile>>, Error> {
+        self.0.ask(now, None, |ask| Message::Profiles(people, ask)).await
+    }
+
+    pub(crate) async fn count(&self, now: Timestamp) -> Result<u64, Error> {
+        self.0.ask(now, None, Message::Count).await
+    }
+
+    pub(crate) async fn digest(&self, now: Timestamp) -> Result<[u8; 32], Error> {
+        self.0.ask(now, None, Message::Digest).await
+    }
+}
+
+/// The book's state.
+#[derive(Default)]
+pub(crate) struct People {
+    book: Book,
+}
+
+impl People {
+    fn take_in(&mut self, sections: &[Section]) {
+        for Section { owner, text, .. } in sections {
+            let person = PersonId::from_owner(*owner);
+            match text::entry(text) {
+                Entry::Whole => self.book.put(person, text),
+                Entry::AddressOnly if self.book.get(person).is_none() => {
+                    self.book.put(person, text);
+                }
+                Entry::AddressOnly | Entry::None => {}
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        if let Event::Waitlist(waitlist::Event::Left { person, .. }) = event {
+            self.book.remove(*person);
+        }
+    }
+}
+
+impl Role for People {
+    type Message = Message;
+
+    fn replay(&mut self, _: Seq, body: &[u8], sections: &[Section]) -> Result<(), Unreadable> {
+        self.take_in(sections);
+        let record = record::read(body)?;
+        if record.head.stream == Stream::Waitlist && record.head.tag != NO_EVENT {
+            self.on_event(&Event::decode(record.head, record.payload)?);
+        }
+        Ok(())
+    }
+
+    /// What is delivered is durable, and so is all that the book answers from.
+    fn on_delivery(&mut self, delivery: &Delivery) {
+        for Committed { event, sections, .. } in delivery.records.iter() {
+            self.take_in(sections);
+            if let Some(event) = event {
+                self.on_event(event);
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Profiles(people, ask) => {
+                let known = |person| self.book.get(person).and_then(text::decode);
+                ask.reply.send(Ok(people.into_iter().map(known).collect()));
+            }
+            Message::Digest(ask) => ask.reply.send(Ok(record::digest(&self.book.contents()))),
+            Message::Count(ask) => ask.reply.send(Ok(self.book.len() as u64)),
+        }
+    }
+}

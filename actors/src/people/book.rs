@@ -1,0 +1,168 @@
+//! Texts of millions of people in few allocations: chunks of bytes, and a table that says where
+//! each text lies.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashTable;
+
+use crate::ids::PersonId;
+
+const CHUNK_BYTES: usize = 1 << 20;
+const LENGTH_BITS: u32 = 20;
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    person: [u64; 2],
+    /// Offset in the whole of all chunks, over the length.
+    place: u64,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    live: u32,
+}
+
+/// Person to text. A removed text is overwritten with zeros at once; the memory of a chunk is given
+/// back when its last text is removed.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_person: HashTable<u32>,
+    chunks: Vec<Chunk>,
+}
+
+impl Book {
+    pub(super) fn get(&self, person: PersonId) -> Option<&[u8]> {
+        let slot = self.slots[self.find(person)? as usize];
+        let (chunk, range) = place(slot.place);
+        self.chunks.get(chunk)?.bytes.get(range)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_person.len()
+    }
+
+    /// Everything, in the order of persons.
+    pub(super) fn contents(&self) -> BTreeMap<[u64; 2], Option<&[u8]>> {
+        let person =
+            |slot: &Slot| PersonId((u128::from(slot.person[0]) << 64) | u128::from(slot.person[1]));
+        let live = self.by_person.iter().map(|&index| &self.slots[index as usize]);
+        live.map(|slot| (slot.person, self.get(person(slot)))).collect()
+    }
+
+    /// Puts a text down, in place of what was there.
+    pub(super) fn put(&mut self, person: PersonId, text: &[u8]) {
+        self.remove(person);
+        let place = self.write(text);
+        let id = person.get();
+        let slot = Slot { person: [(id >> 64) as u64, id as u64], place };
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = slot;
+                index
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as u32 - 1
+            }
+        };
+        let slots = &self.slots;
+        let rehash = |&index: &u32| hash(slots[index as usize].person);
+        self.by_person.insert_unique(hash(slot.person), index, rehash);
+    }
+
+    /// Forgets a person; false when nothing was known.
+    pub(super) fn remove(&mut self, person: PersonId) -> bool {
+        let Some(index) = self.find(person) else { return false };
+        let slot = self.slots[index as usize];
+        if let Ok(found) = self.by_person.find_entry(hash(slot.person), |&other| other == index) {
+            found.remove();
+        }
+        self.slots[index as usize] = Slot { person: [0; 2], place: 0 };
+        self.free.push(index);
+        let (number, range) = place(slot.place);
+        let newest = number + 1 == self.chunks.len();
+        let chunk = &mut self.chunks[number];
+        chunk.bytes[range].fill(0);
+        chunk.live -= 1;
+        if chunk.live == 0 && !newest {
+            chunk.bytes = Vec::new();
+        }
+        true
+    }
+
+    fn find(&self, person: PersonId) -> Option<u32> {
+        let id = [(person.get() >> 64) as u64, person.get() as u64];
+        self.by_person.find(hash(id), |&index| self.slots[index as usize].person == id).copied()
+    }
+
+    fn write(&mut self, text: &[u8]) -> u64 {
+        let fits = |chunk: &Chunk| chunk.bytes.len() + text.len() <= CHUNK_BYTES;
+        if !self.chunks.last().is_some_and(fits) {
+            self.chunks.push(Chunk { bytes: Vec::with_capacity(CHUNK_BYTES), live: 0 });
+        }
+        let number = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[number];
+        let offset = number * CHUNK_BYTES + chunk.bytes.len();
+        chunk.bytes.extend_from_slice(text);
+        chunk.live += 1;
+        (offset as u64) << LENGTH_BITS | text.len() as u64
+    }
+}
+
+fn place(place: u64) -> (usize, std::ops::Range<usize>) {
+    let (offset, length) = ((place >> LENGTH_BITS) as usize, place & ((1 << LENGTH_BITS) - 1));
+    let start = offset % CHUNK_BYTES;
+    (offset / CHUNK_BYTES, start..start + length as usize)
+}
+
+/// Ids are keyed hashes already; both halves have fixed bits, the sum has none.
+fn hash(person: [u64; 2]) -> u64 {
+    person[0].wrapping_add(person[1].rotate_left(32))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_book_agrees_with_a_plain_map(
+            steps in prop::collection::vec(
+                (0..40_u128, prop::option::of((0..60_000_usize, any::<u8>()))), 0..300,
+            ),
+        ) {
+            let mut book = Book::default();
+            let mut model = HashMap::new();
+            for (person, text) in steps {
+                let person = PersonId(person);
+                match text {
+                    Some((length, byte)) => {
+                        book.put(person, &vec![byte; length]);
+                        model.insert(person, vec![byte; length]);
+                    }
+                    None => prop_assert_eq!(book.remove(person), model.remove(&person).is_some()),
+                }
+            }
+            prop_assert_eq!(book.len(), model.len());
+            for (&person, text) in &model {
+                prop_assert_eq!(book.get(person), Some(text.as_slice()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_erased_text_is_nowhere_in_memory() {
+        let mut book = Book::default();
+        book.put(PersonId(1), b"ada@example.com");
+        book.put(PersonId(2), b"bob@example.com");
+        assert!(book.remove(PersonId(1)));
+        assert!(!book.chunks[0].bytes.windows(3).any(|window| window == b"ada"));
+        assert_eq!(book.get(PersonId(2)), Some(&b"bob@example.com"[..]));
+    }
+}

@@ -1,0 +1,163 @@
+//! The quality gates as an actor: messages in, rules applied, answers when durable.
+
+use crate::answers::UnderWay;
+use crate::cell::{Cell, Decided, Domain};
+use crate::committer::Committed;
+use crate::error::Error;
+use crate::event::{self, Stream};
+use crate::ids::Timestamp;
+use crate::mailbox::{Ask, Mailbox};
+use crate::{invites, referrals, waitlist};
+
+use super::command::{Observe, Observed, Stats};
+use super::trust::{self, Trust};
+use super::{Event, Policy, Rejection, State, apply, decide};
+
+/// What the gates are asked.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Observe(Observe, Ask<Observed>),
+    Evaluate(Ask<Trust>),
+    Trust(Ask<Trust>),
+    Stats(Ask<Stats>),
+    Digest(Ask<[u8; 32]>),
+}
+
+/// Asks the gates.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(pub(crate) Mailbox<Message>);
+
+type Request = Option<UnderWay>;
+
+impl Handle {
+    pub(crate) async fn observe(
+        &self,
+        now: Timestamp,
+        request: Request,
+        observe: Observe,
+    ) -> Result<Observed, Error> {
+        self.0.ask(now, request, |ask| Message::Observe(observe, ask)).await
+    }
+
+    pub(crate) async fn evaluate(&self, now: Timestamp, request: Request) -> Result<Trust, Error> {
+        self.0.ask(now, request, Message::Evaluate).await
+    }
+
+    pub(crate) async fn trust(&self, now: Timestamp) -> Result<Trust, Error> {
+        self.0.ask(now, None, Message::Trust).await
+    }
+
+    pub(crate) async fn stats(&self, now: Timestamp) -> Result<Stats, Error> {
+        self.0.ask(now, None, Message::Stats).await
+    }
+
+    pub(crate) async fn digest(&self, now: Timestamp) -> Result<[u8; 32], Error> {
+        self.0.ask(now, None, Message::Digest).await
+    }
+}
+
+/// The domain of the window and the gate.
+pub(crate) struct Quality;
+
+impl Domain for Quality {
+    const STREAM: Stream = Stream::Quality;
+    type Policy = Policy;
+    type State = State;
+    type Event = Event;
+    type Rejection = Rejection;
+    type Message = Message;
+
+    fn state(_: &Policy) -> State {
+        State::default()
+    }
+
+    fn apply(state: &mut State, event: &Event, at: Timestamp) {
+        apply::apply(state, event, at);
+    }
+
+    fn follows(event: &event::Event) -> bool {
+        match event {
+            event::Event::Waitlist(waitlist::Event::Joined { .. })
+            | event::Event::Invites(invites::Event::Redeemed { .. }) => true,
+            event::Event::Waitlist(waitlist::Event::Left { was, .. }) => {
+                *was == waitlist::EntryState::Member
+            }
+            event::Event::Referrals(referrals::Event::Referred { bind, .. }) => {
+                *bind != referrals::Bind::Nothing
+            }
+            event::Event::Waitlist(_)
+            | event::Event::Invites(_)
+            | event::Event::Referrals(_)
+            | event::Event::Quality(_) => false,
+        }
+    }
+
+    /// All of a batch is counted in one event.
+    fn react(cell: &mut Cell<Self>, causes: &[&Committed]) {
+        let Some(newest) = causes.last() else { return };
+        let (mut joins, mut shares) = (0, 0);
+        let (mut came, mut left) = (Vec::new(), Vec::new());
+        for cause in causes {
+            match &cause.event {
+                Some(event::Event::Waitlist(waitlist::Event::Joined { .. })) => joins += 1,
+                Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
+                    left.push((*person, cause.at));
+                }
+                Some(event::Event::Invites(invites::Event::Redeemed { person, .. })) => {
+                    came.push((*person, cause.at));
+                }
+                Some(event::Event::Referrals(_)) => shares += 1,
+                _ => {}
+            }
+        }
+        let counted = Event::Counted { joins, shares, came, left };
+        cell.record(counted, newest.at, Some(newest.seq));
+        move_gate(cell, newest.at);
+    }
+
+    fn handle(cell: &mut Cell<Self>, message: Message) {
+        match message {
+            Message::Observe(observe, ask) => {
+                let now = ask.now;
+                let accepted = observe.seen.len() as u32;
+                let decided = decide::observe(&cell.state, &observe, cell.time(now));
+                cell.settle(ask, decided, Vec::new(), |_, _, _| Observed { accepted });
+                move_gate(cell, now);
+            }
+            Message::Evaluate(ask) => {
+                let now = cell.time(ask.now);
+                let decided = match decide::evaluate(&cell.state, &cell.policy, now) {
+                    Some(event) => Decided::Now(event),
+                    None => Decided::Already(trust::report(&cell.state, &cell.policy, now)),
+                };
+                cell.settle(ask, Ok(decided), Vec::new(), |cell, _, at| {
+                    trust::report(&cell.state, &cell.policy, at)
+                });
+            }
+            Message::Trust(ask) => {
+                let trust = trust::report(&cell.state, &cell.policy, cell.time(ask.now));
+                cell.answer(ask, Ok(trust));
+            }
+            Message::Digest(ask) => {
+                let digest = cell.state.digest();
+                cell.answer(ask, Ok(digest));
+            }
+            Message::Stats(ask) => {
+                let stats = Stats {
+                    trust: trust::report(&cell.state, &cell.policy, cell.time(ask.now)),
+                    transitions: cell.state.transitions(),
+                    raised: cell.state.raised(),
+                };
+                cell.answer(ask, Ok(stats));
+            }
+        }
+    }
+}
+
+/// Moves the gate when what has just been counted asks for it.
+fn move_gate(cell: &mut Cell<Quality>, now: Timestamp) {
+    let due = decide::evaluate(&cell.state, &cell.policy, cell.time(now));
+    if let Some(event) = due {
+        cell.record(event, now, None);
+    }
+}

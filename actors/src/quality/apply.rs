@@ -1,0 +1,18 @@
+//! The only way that the window and the gate change.
+
+use crate::ids::Timestamp;
+
+use super::{Event, State};
+
+/// Folds one event into the state. Holds no rule: what is in an event has been decided.
+pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
+    match event {
+        Event::Observed { seen } => seen.iter().for_each(|seen| state.see(seen)),
+        Event::Counted { joins, shares, came, left } => {
+            state.count_attempts(joins + shares, at);
+            came.iter().for_each(|(person, at)| state.come(*person, *at));
+            left.iter().for_each(|(person, at)| state.leave(*person, *at));
+        }
+        Event::GateMoved { gate, .. } => state.move_gate(*gate),
+    }
+}

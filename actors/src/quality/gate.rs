@@ -1,0 +1,217 @@
+//! The gate: a state machine over the levels of the metrics.
+//!
+//! A critical metric turns the gate red at once, a warning yellow. Red ends only when every metric
+//! has been back past its warning line for `resume_minutes`; then the gate is yellow for
+//! `half_rate_minutes`, and green after that.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Timestamp;
+
+use super::state::{Lines, Policy};
+use super::trust::Rates;
+
+/// The metrics, in the order in which their levels stand.
+pub const METRICS: [&str; 4] = ["churn_rate", "trust_score", "fraud_rate", "engagement_rate"];
+
+/// Whether to let people in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Colour {
+    /// As many as wanted.
+    #[default]
+    Green,
+    /// Half as many.
+    Yellow,
+    /// Nobody.
+    Red,
+}
+
+impl Colour {
+    /// All of them, from open to closed.
+    pub const ALL: [Self; 3] = [Self::Green, Self::Yellow, Self::Red];
+
+    /// The name in answers and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Yellow => "yellow",
+            Self::Red => "red",
+        }
+    }
+}
+
+/// How bad one metric is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    /// Not at all.
+    #[default]
+    Calm,
+    /// Past its warning line.
+    Warning,
+    /// Past its critical line.
+    Critical,
+}
+
+/// A level and since when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Levels {
+    /// How bad.
+    pub level: Level,
+    /// Since when it has been that bad.
+    pub since: Timestamp,
+}
+
+/// All that the gate remembers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateState {
+    /// What it shows.
+    pub colour: Colour,
+    /// Since when.
+    pub since: Timestamp,
+    /// Of the metrics, in the order of [`METRICS`].
+    pub levels: [Levels; 4],
+    /// While red: since when no metric has been past any line.
+    pub calm_since: Option<Timestamp>,
+    /// After red: until when only half as many are let in.
+    pub halved_until: Option<Timestamp>,
+}
+
+/// The level of every metric; all calm while the sample is too small.
+pub(super) fn levels(policy: &Policy, rates: &Rates) -> [Level; 4] {
+    if rates.members < policy.members_min {
+        return [Level::Calm; 4];
+    }
+    let lines = policy.thresholds;
+    let above = |value: f64, lines: Lines| level(value > lines.warning, value > lines.critical);
+    let below = |value: f64, lines: Lines| level(value < lines.warning, value < lines.critical);
+    [
+        above(rates.churn(), lines.churn),
+        below(rates.trust(policy), lines.trust),
+        above(rates.fraud(), lines.fraud),
+        below(rates.engagement(), lines.engagement),
+    ]
+}
+
+fn level(warning: bool, critical: bool) -> Level {
+    match (warning, critical) {
+        (_, true) => Level::Critical,
+        (true, false) => Level::Warning,
+        (false, false) => Level::Calm,
+    }
+}
+
+/// What the gate becomes when the metrics are at `levels` at `now`.
+pub(super) fn step(
+    gate: GateState,
+    policy: &Policy,
+    levels: [Level; 4],
+    now: Timestamp,
+) -> GateState {
+    let mut next = gate;
+    for (known, level) in next.levels.iter_mut().zip(levels) {
+        if known.level != level {
+            *known = Levels { level, since: now };
+        }
+    }
+    let worst = levels.into_iter().max().unwrap_or_default();
+    let colour = if worst == Level::Critical {
+        (next.calm_since, next.halved_until) = (None, None);
+        Colour::Red
+    } else if gate.colour == Colour::Red {
+        leave_red(&mut next, policy, worst, now)
+    } else {
+        next.halved_until = gate.halved_until.filter(|until| now < *until);
+        let halved = worst == Level::Warning || next.halved_until.is_some();
+        if halved { Colour::Yellow } else { Colour::Green }
+    };
+    if colour != gate.colour {
+        next.since = now;
+    }
+    GateState { colour, ..next }
+}
+
+fn leave_red(next: &mut GateState, policy: &Policy, worst: Level, now: Timestamp) -> Colour {
+    next.calm_since = (worst == Level::Calm).then_some(next.calm_since.unwrap_or(now));
+    match next.calm_since {
+        Some(since) if now >= since.plus_minutes(policy.resume_minutes) => {
+            next.calm_since = None;
+            next.halved_until = Some(now.plus_minutes(policy.half_rate_minutes));
+            Colour::Yellow
+        }
+        _ => Colour::Red,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALM: [Level; 4] = [Level::Calm; 4];
+    const WARNING: [Level; 4] = [Level::Warning, Level::Calm, Level::Calm, Level::Calm];
+    const CRITICAL: [Level; 4] = [Level::Critical, Level::Calm, Level::Calm, Level::Calm];
+
+    fn minute(minute: u32) -> Timestamp {
+        Timestamp::from_micros(1).plus_minutes(minute)
+    }
+
+    fn colours(steps: &[(u32, [Level; 4])]) -> Vec<Colour> {
+        let mut gate = GateState::default();
+        let mut seen = Vec::new();
+        for &(at, levels) in steps {
+            gate = step(gate, &Policy::default(), levels, minute(at));
+            seen.push(gate.colour);
+        }
+        seen
+    }
+
+    #[test]
+    fn a_warning_turns_the_gate_yellow_for_as_long_as_it_lasts() {
+        let seen = colours(&[(0, CALM), (1, WARNING), (2, CALM)]);
+        assert_eq!(seen, [Colour::Green, Colour::Yellow, Colour::Green]);
+    }
+
+    #[test]
+    fn red_needs_a_quarter_of_an_hour_of_calm_and_is_followed_by_an_hour_at_half_rate() {
+        use Colour::{Green, Red, Yellow};
+        let seen = colours(&[
+            (0, CRITICAL),
+            (1, WARNING),
+            (20, CALM),
+            (34, CALM),
+            (35, CALM),
+            (94, CALM),
+            (95, CALM),
+        ]);
+        assert_eq!(seen, [Red, Red, Red, Red, Yellow, Yellow, Green]);
+    }
+
+    #[test]
+    fn calm_that_is_interrupted_starts_anew() {
+        let seen = colours(&[(0, CRITICAL), (1, CALM), (10, WARNING), (11, CALM), (25, CALM)]);
+        assert_eq!(seen, [Colour::Red; 5]);
+    }
+
+    #[test]
+    fn the_slow_hour_ends_at_a_new_critical_metric() {
+        let seen = colours(&[(0, CRITICAL), (1, CALM), (16, CALM), (17, CRITICAL), (40, CALM)]);
+        assert_eq!(seen[2..], [Colour::Yellow, Colour::Red, Colour::Red]);
+    }
+
+    #[test]
+    fn an_alert_keeps_the_time_at_which_it_began() {
+        let policy = Policy::default();
+        let gate = step(GateState::default(), &policy, WARNING, minute(3));
+        let gate = step(gate, &policy, WARNING, minute(9));
+        assert_eq!(gate.levels[0], Levels { level: Level::Warning, since: minute(3) });
+        let gate = step(gate, &policy, CRITICAL, minute(10));
+        assert_eq!(gate.levels[0].since, minute(10));
+    }
+
+    #[test]
+    fn a_small_sample_raises_nothing() {
+        let rates = |members| Rates { members, lost: members, engaged: 0, flagged: 9, attempts: 9 };
+        assert_eq!(levels(&Policy::default(), &rates(19)), CALM);
+        assert_eq!(levels(&Policy::default(), &rates(20)), [Level::Critical; 4]);
+    }
+}

@@ -1,0 +1,29 @@
+//! Quality gates: how the people who were let in are doing, and whether to let in more.
+//!
+//! It promises rates from what really happened, exact to the hour, over a window of 30 days; a
+//! trust score that is a published formula of them; and a gate that turns yellow or red by
+//! published thresholds, leaves red slowly, and writes down every change of colour with its reason.
+//!
+//! With fewer members than `members_min` nothing is concluded from the rates: the gate stays as
+//! open as it is, and the answer says that the sample is too small.
+//!
+//! What is deliberately absent: the queue and the codes. Others ask for the colour and act on it.
+
+mod actor;
+mod apply;
+mod command;
+mod decide;
+mod event;
+mod gate;
+mod state;
+mod trust;
+mod window;
+
+pub(crate) use actor::{Handle, Quality};
+pub(crate) use command::Observe;
+pub use command::{Observed, Stats};
+pub use event::{Event, Observation, Rejection, Seen};
+pub use gate::{Colour, GateState, Level, Levels, METRICS};
+pub(crate) use state::State;
+pub use state::{Lines, Policy, Thresholds, Weights};
+pub use trust::{Alert, Health, Trust};

@@ -1,0 +1,237 @@
+//! Members, what was counted, and the gate.
+
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::ids::{PersonId, Timestamp};
+use crate::record;
+
+use super::event::{Observation, Seen};
+use super::gate::{GateState, Level};
+use super::trust::Rates;
+use super::window::{HOURS, Hours};
+
+const HOURS_PER_DAY: usize = 24;
+
+/// How much each rate takes from trust.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// Of members lost.
+    pub churn: f64,
+    /// Of members who cheat.
+    pub fraud: f64,
+    /// Of members who are not engaged.
+    pub engagement: f64,
+}
+
+/// Two thresholds of one metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lines {
+    /// Past it, waves are halved.
+    pub warning: f64,
+    /// Past it, inviting stops.
+    pub critical: f64,
+}
+
+/// The thresholds of all metrics: upper ones for churn and fraud, lower ones for trust and
+/// engagement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Alerts when above.
+    pub churn: Lines,
+    /// Alerts when below.
+    pub trust: Lines,
+    /// Alerts when above.
+    pub fraud: Lines,
+    /// Alerts when below.
+    pub engagement: Lines,
+}
+
+/// The numbers of rates, trust and gate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// Of the trust score.
+    pub weights: Weights,
+    /// With fewer members nothing is concluded.
+    pub members_min: u64,
+    /// Days without activity after which a member counts as lost, 1 to 30.
+    pub inactive_days: u32,
+    /// Days with activity within which a member counts as engaged, 1 to 30.
+    pub engaged_days: u32,
+    /// When to warn and when to stop.
+    pub thresholds: Thresholds,
+    /// Minutes without any alert before a red gate opens.
+    pub resume_minutes: u32,
+    /// Minutes of half rate after a red gate has opened.
+    pub half_rate_minutes: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let lines = |warning, critical| Lines { warning, critical };
+        Self {
+            weights: Weights { churn: 0.35, fraud: 0.15, engagement: 0.5 },
+            members_min: 20,
+            inactive_days: 14,
+            engaged_days: 7,
+            thresholds: Thresholds {
+                churn: lines(0.15, 0.20),
+                trust: lines(0.80, 0.70),
+                fraud: lines(0.02, 0.05),
+                engagement: lines(0.50, 0.30),
+            },
+            resume_minutes: 15,
+            half_rate_minutes: 60,
+        }
+    }
+}
+
+/// What is known of a member; hours since the epoch.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Member {
+    active: i64,
+    flagged: Option<i64>,
+    gone: Option<i64>,
+}
+
+/// The window. Invariants: `active` counts each present member in the hour it was last active;
+/// `present` counts the members that are not gone; `gone` and `flagged` count members in the hour
+/// that their entry names.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    members: HashMap<PersonId, Member>,
+    present: u64,
+    active: Hours,
+    gone: Hours,
+    flagged: Hours,
+    /// Joins, redemptions and shares: what a fraud could have been.
+    attempts: Hours,
+    pub(super) gate: GateState,
+    transitions: [u64; 3],
+    raised: [[u64; 2]; 4],
+}
+
+impl State {
+    pub(super) fn knows(&self, person: PersonId) -> bool {
+        self.members.contains_key(&person)
+    }
+
+    pub(super) const fn transitions(&self) -> [u64; 3] {
+        self.transitions
+    }
+
+    pub(super) const fn raised(&self) -> [[u64; 2]; 4] {
+        self.raised
+    }
+
+    /// The rates of the window that ends at `now`.
+    pub(super) fn rates(&self, policy: &Policy, now: Timestamp) -> Rates {
+        let days = |days: u32| days as usize * HOURS_PER_DAY;
+        let gone = self.gone.within(HOURS, now);
+        let recent = self.active.within(days(policy.inactive_days), now);
+        Rates {
+            members: self.present + gone,
+            lost: self.present - recent + gone,
+            engaged: self.active.within(days(policy.engaged_days), now),
+            flagged: self.flagged.within(HOURS, now),
+            attempts: self.attempts.within(HOURS, now),
+        }
+    }
+
+    /// A digest of everything that later answers depend on.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let hours = [&self.active, &self.gone, &self.flagged, &self.attempts].map(Hours::parts);
+        record::digest(&(
+            self.members.iter().collect::<BTreeMap<_, _>>(),
+            (self.present, hours, self.gate, self.transitions, self.raised),
+        ))
+    }
+
+    pub(super) fn count_attempts(&mut self, n: u32, at: Timestamp) {
+        self.attempts.add(at.hour(), n);
+    }
+
+    pub(super) fn come(&mut self, person: PersonId, at: Timestamp) {
+        self.attempts.add(at.hour(), 1);
+        self.see_active(person, at.hour());
+    }
+
+    pub(super) fn leave(&mut self, person: PersonId, at: Timestamp) {
+        self.see_gone(person, at.hour());
+        if let Some(member) = self.members.get_mut(&person)
+            && let Some(hour) = member.flagged.take()
+        {
+            self.flagged.take(hour);
+        }
+        self.members.remove(&person);
+    }
+
+    pub(super) fn see(&mut self, seen: &Observation) {
+        let hour = seen.at.hour();
+        match seen.kind {
+            Seen::Active => self.see_active(seen.person, hour),
+            Seen::Churned => self.see_gone(seen.person, hour),
+            Seen::Fraud => {
+                let Some(member) = self.members.get_mut(&seen.person) else { return };
+                if member.flagged.is_none() {
+                    member.flagged = Some(hour);
+                    self.flagged.add(hour, 1);
+                }
+            }
+            Seen::Cleared => {
+                let Some(member) = self.members.get_mut(&seen.person) else { return };
+                if let Some(hour) = member.flagged.take() {
+                    self.flagged.take(hour);
+                }
+            }
+        }
+    }
+
+    fn see_active(&mut self, person: PersonId, hour: i64) {
+        let Some(member) = self.members.get_mut(&person) else {
+            self.members.insert(person, Member { active: hour, flagged: None, gone: None });
+            self.present += 1;
+            self.active.add(hour, 1);
+            return;
+        };
+        if let Some(gone) = member.gone {
+            if hour < gone {
+                return;
+            }
+            member.gone = None;
+            member.active = hour;
+            self.gone.take(gone);
+            self.present += 1;
+            self.active.add(hour, 1);
+        } else if hour > member.active {
+            self.active.take(member.active);
+            self.active.add(hour, 1);
+            member.active = hour;
+        }
+    }
+
+    fn see_gone(&mut self, person: PersonId, hour: i64) {
+        let Some(member) = self.members.get_mut(&person) else { return };
+        if member.gone.is_none() {
+            member.gone = Some(hour);
+            self.active.take(member.active);
+            self.present -= 1;
+            self.gone.add(hour, 1);
+        }
+    }
+
+    pub(super) fn move_gate(&mut self, gate: GateState) {
+        if gate.colour != self.gate.colour {
+            self.transitions[gate.colour as usize] += 1;
+        }
+        for (metric, (now, before)) in gate.levels.iter().zip(self.gate.levels).enumerate() {
+            match now.level {
+                level if level == before.level => {}
+                Level::Calm => {}
+                Level::Warning => self.raised[metric][0] += 1,
+                Level::Critical => self.raised[metric][1] += 1,
+            }
+        }
+        self.gate = gate;
+    }
+}

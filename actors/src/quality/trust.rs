@@ -1,0 +1,225 @@
+//! Rates, the trust score, and what is said about them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Timestamp;
+
+use super::gate::{Colour, Level, METRICS};
+use super::state::{Policy, State};
+
+/// Counts of the window, from which the rates follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rates {
+    /// Members who are there, and those who went within the window.
+    pub(super) members: u64,
+    /// Of those, gone or inactive.
+    pub(super) lost: u64,
+    /// Of those, lately active.
+    pub(super) engaged: u64,
+    /// Members flagged as fraud within the window.
+    pub(super) flagged: u64,
+    /// Joins, redemptions and shares within the window.
+    pub(super) attempts: u64,
+}
+
+impl Rates {
+    /// Share of members lost; 0 without members.
+    pub(super) fn churn(&self) -> f64 {
+        ratio(self.lost, self.members).unwrap_or(0.0)
+    }
+
+    /// Flagged members over joins, redemptions and shares; 0 without any.
+    pub(super) fn fraud(&self) -> f64 {
+        ratio(self.flagged, self.attempts).unwrap_or(0.0).min(1.0)
+    }
+
+    /// Share of members engaged; 1 without members: nobody has turned away.
+    pub(super) fn engagement(&self) -> f64 {
+        ratio(self.engaged, self.members).unwrap_or(1.0)
+    }
+
+    /// The trust score of these rates.
+    pub(super) fn trust(&self, policy: &Policy) -> f64 {
+        trust(policy, self.churn(), self.fraud(), self.engagement())
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// `1 - 0.35 * churn - 0.15 * fraud - 0.5 * (1 - engagement)` with the policy's weights, within
+/// 0..1, to two decimals.
+fn trust(policy: &Policy, churn: f64, fraud: f64, engagement: f64) -> f64 {
+    let weights = policy.weights;
+    let lost =
+        weights.churn * churn + weights.fraud * fraud + weights.engagement * (1.0 - engagement);
+    ((1.0 - lost).clamp(0.0, 1.0) * 100.0).round() / 100.0
+}
+
+/// How it is going, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Health {
+    /// Well.
+    Healthy,
+    /// Not so well.
+    Warning,
+    /// So badly that inviting has stopped.
+    Critical,
+}
+
+impl Health {
+    /// The name in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// A metric past one of its lines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Metric and severity: the same as long as the alert lasts.
+    pub id: String,
+    /// How bad.
+    pub severity: Level,
+    /// Index into [`METRICS`]; see [`Alert::metric`].
+    pub(super) metric: u8,
+    /// What the metric is now.
+    pub value: f64,
+    /// The line that it is past.
+    pub threshold: f64,
+    /// For people to read.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Alert {
+    /// Which metric.
+    #[must_use]
+    pub fn metric(&self) -> &'static str {
+        METRICS[usize::from(self.metric)]
+    }
+}
+
+impl Level {
+    /// The name in answers and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// The whole answer: score, rates, gate and alerts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trust {
+    /// In 0..1, to two decimals.
+    pub score: f64,
+    /// Share of members lost.
+    pub churn: f64,
+    /// Flagged members over attempts.
+    pub fraud: f64,
+    /// Share of members engaged.
+    pub engagement: f64,
+    /// What the gate shows.
+    pub colour: Colour,
+    /// Whether inviting has stopped.
+    pub paused: bool,
+    /// In a word.
+    pub health: Health,
+    /// Members that the rates are taken over.
+    pub members: u64,
+    /// Members that it takes to conclude anything.
+    pub members_min: u64,
+    /// Whether there are enough.
+    pub sample_sufficient: bool,
+    /// What is past its lines.
+    pub alerts: Vec<Alert>,
+    /// After red: until when only half as many are let in.
+    pub halved_until: Option<Timestamp>,
+}
+
+/// What is known at `now`.
+pub(super) fn report(state: &State, policy: &Policy, now: Timestamp) -> Trust {
+    let rates = state.rates(policy, now);
+    let values = [rates.churn(), rates.trust(policy), rates.fraud(), rates.engagement()];
+    let gate = state.gate;
+    let alerts: Vec<Alert> = (0..METRICS.len())
+        .filter(|&metric| gate.levels[metric].level != Level::Calm)
+        .map(|metric| {
+            let levels = gate.levels[metric];
+            alert(policy, metric, levels.level, values[metric], levels.since)
+        })
+        .collect();
+    let paused = gate.colour == Colour::Red;
+    let health = match (paused, alerts.is_empty()) {
+        (true, _) => Health::Critical,
+        (false, true) if values[1] >= policy.thresholds.trust.warning => Health::Healthy,
+        (false, _) => Health::Warning,
+    };
+    Trust {
+        score: values[1],
+        churn: values[0],
+        fraud: values[2],
+        engagement: values[3],
+        colour: gate.colour,
+        paused,
+        health,
+        members: rates.members,
+        members_min: policy.members_min,
+        sample_sufficient: rates.members >= policy.members_min,
+        alerts,
+        halved_until: gate.halved_until,
+    }
+}
+
+fn alert(policy: &Policy, metric: usize, severity: Level, value: f64, since: Timestamp) -> Alert {
+    let lines = policy.thresholds;
+    let lines = [lines.churn, lines.trust, lines.fraud, lines.engagement][metric];
+    let threshold = if severity == Level::Critical { lines.critical } else { lines.warning };
+    let side = if metric % 2 == 0 { "above" } else { "below" };
+    let (name, severity_name) = (METRICS[metric], severity.as_str());
+    Alert {
+        id: format!("{name}-{severity_name}"),
+        severity,
+        metric: metric as u8,
+        value,
+        threshold,
+        message: format!("{name} is {value:.2}, {side} its {severity_name} line of {threshold:.2}"),
+        since,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_rates_give_the_seeds_trust() {
+        assert_eq!(trust(&Policy::default(), 0.12, 0.02, 0.75), 0.83);
+        let rates = Rates { members: 100, lost: 12, engaged: 75, flagged: 2, attempts: 100 };
+        assert_eq!(rates.trust(&Policy::default()), 0.83);
+    }
+
+    #[test]
+    fn trust_stays_within_its_bounds() {
+        assert_eq!(trust(&Policy::default(), 1.0, 1.0, 0.0), 0.0);
+        assert_eq!(trust(&Policy::default(), 0.0, 0.0, 1.0), 1.0);
+    }
+
+    #[test]
+    fn without_anybody_nothing_has_gone_wrong() {
+        let trust = report(&State::default(), &Policy::default(), Timestamp::from_micros(1));
+        assert_eq!((trust.churn, trust.fraud, trust.engagement, trust.score), (0.0, 0.0, 1.0, 1.0));
+        assert_eq!((trust.paused, trust.sample_sufficient), (false, false));
+    }
+}

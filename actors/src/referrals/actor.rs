@@ -1,0 +1,154 @@
+//! The referral graph as an actor: messages in, rules applied, answers when durable.
+
+use snapshots::Section;
+
+use crate::answers::UnderWay;
+use crate::cell::{Cell, Domain};
+use crate::committer::Committed;
+use crate::error::Error;
+use crate::event::{self, Stream};
+use crate::ids::{PersonId, Timestamp};
+use crate::mailbox::{Ask, Mailbox};
+use crate::{invites, quality, waitlist};
+
+use super::command::{Earn, Earned, Share, Shared, Stats};
+use super::score::{self, Quality};
+use super::{Event, Policy, Rejection, State, apply, decide};
+
+/// What the graph is asked.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Share(Share, Vec<Section>, Ask<Shared>),
+    Earn(Earn, Ask<Earned>),
+    Quality(PersonId, Ask<Quality>),
+    Stats(Ask<Stats>),
+    Digest(Ask<[u8; 32]>),
+}
+
+/// Asks the graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(pub(crate) Mailbox<Message>);
+
+type Request = Option<UnderWay>;
+
+impl Handle {
+    pub(crate) async fn share(
+        &self,
+        now: Timestamp,
+        request: Request,
+        share: Share,
+        sections: Vec<Section>,
+    ) -> Result<Shared, Error> {
+        self.0.ask(now, request, |ask| Message::Share(share, sections, ask)).await
+    }
+
+    pub(crate) async fn earn(
+        &self,
+        now: Timestamp,
+        request: Request,
+        person: PersonId,
+    ) -> Result<Earned, Error> {
+        self.0.ask(now, request, |ask| Message::Earn(Earn { person }, ask)).await
+    }
+
+    pub(crate) async fn quality(&self, now: Timestamp, person: PersonId) -> Result<Quality, Error> {
+        self.0.ask(now, None, |ask| Message::Quality(person, ask)).await
+    }
+
+    pub(crate) async fn stats(&self, now: Timestamp) -> Result<Stats, Error> {
+        self.0.ask(now, None, Message::Stats).await
+    }
+
+    pub(crate) async fn digest(&self, now: Timestamp) -> Result<[u8; 32], Error> {
+        self.0.ask(now, None, Message::Digest).await
+    }
+}
+
+/// The domain of the graph.
+pub(crate) struct Referrals;
+
+impl Domain for Referrals {
+    const STREAM: Stream = Stream::Referrals;
+    type Policy = Policy;
+    type State = State;
+    type Event = Event;
+    type Rejection = Rejection;
+    type Message = Message;
+
+    fn state(_: &Policy) -> State {
+        State::default()
+    }
+
+    fn apply(state: &mut State, event: &Event, at: Timestamp) {
+        apply::apply(state, event, at);
+    }
+
+    fn follows(event: &event::Event) -> bool {
+        matches!(
+            event,
+            event::Event::Waitlist(waitlist::Event::Joined { .. })
+                | event::Event::Invites(invites::Event::Redeemed { .. })
+                | event::Event::Quality(quality::Event::Observed { .. })
+        )
+    }
+
+    fn react(cell: &mut Cell<Self>, causes: &[&Committed]) {
+        for cause in causes {
+            let id = decide::id_caused_by(cause.seq, cause.at);
+            let (state, policy) = (&cell.state, &cell.policy);
+            let caused = match &cause.event {
+                Some(event::Event::Waitlist(waitlist::Event::Joined {
+                    person, referrer, ..
+                })) => decide::on_joined(state, policy, *person, *referrer, id),
+                Some(event::Event::Invites(invites::Event::Redeemed {
+                    person, holder, ..
+                })) => Some(decide::on_redeemed(state, policy, *person, *holder, id)),
+                Some(event::Event::Quality(quality::Event::Observed { seen })) => {
+                    decide::on_observed(state, seen, cell.time(cause.at))
+                }
+                _ => None,
+            };
+            if let Some(event) = caused {
+                cell.record(event, cause.at, Some(cause.seq));
+            }
+        }
+    }
+
+    fn handle(cell: &mut Cell<Self>, message: Message) {
+        match message {
+            Message::Share(share, sections, ask) => {
+                let decided = decide::share(&cell.state, &cell.policy, &share);
+                cell.settle(ask, decided, sections, |_, _, _| Shared {
+                    referral: share.id,
+                    already: false,
+                });
+            }
+            Message::Earn(earn, ask) => {
+                let decided = decide::earn(&cell.state, &cell.policy, &earn, cell.time(ask.now));
+                cell.settle(ask, decided, Vec::new(), |cell, event, at| {
+                    decide::earned(&cell.state, &cell.policy, earn.person, granted(event), at)
+                });
+            }
+            Message::Quality(person, ask) => {
+                let now = cell.time(ask.now);
+                let quality = score::quality(&cell.state, &cell.policy, person, now);
+                cell.answer(ask, Ok(quality));
+            }
+            Message::Digest(ask) => {
+                let digest = cell.state.digest();
+                cell.answer(ask, Ok(digest));
+            }
+            Message::Stats(ask) => {
+                let stats = cell.state.stats();
+                cell.answer(ask, Ok(stats));
+            }
+        }
+    }
+}
+
+fn granted(event: &Event) -> Vec<super::Reward> {
+    match event {
+        Event::Rewarded { rewards, .. } => rewards.clone(),
+        Event::Referred { .. } | Event::Progressed { .. } => Vec::new(),
+    }
+}

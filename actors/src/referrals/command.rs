@@ -1,0 +1,75 @@
+//! What can be asked of the referral graph, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{PersonId, Uuid};
+
+use super::{Bind, Reward};
+
+/// Brings somebody.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) id: Uuid,
+    pub(crate) inviter: PersonId,
+    pub(crate) recipient: PersonId,
+    /// Whether the two addresses are spellings of one mailbox.
+    pub(crate) same_mailbox: bool,
+    pub(crate) recipient_is: RecipientIs,
+    pub(crate) bind: Bind,
+}
+
+/// What the waitlist knows of the recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecipientIs {
+    Unknown,
+    Waiting,
+    Member,
+}
+
+/// Wants what has been earned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earn {
+    pub(crate) person: PersonId,
+}
+
+/// The answer to a share.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shared {
+    /// Names the referral.
+    pub referral: Uuid,
+    /// Whether the same inviter had shared with the same recipient before.
+    pub already: bool,
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Earned {
+    /// What is new.
+    pub granted: Vec<Reward>,
+    /// What comes next, while there is a tier left.
+    pub next: Option<Milestone>,
+    /// Whether rewards are paused because the referrals are of poor quality.
+    pub paused: bool,
+}
+
+/// The next tier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Milestone {
+    /// Redeemed referrals that it takes.
+    pub redeemed: u32,
+    /// How many of them are missing.
+    pub missing: u32,
+    /// What it is called.
+    pub reason: String,
+}
+
+/// How the graph stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Referrals in each state, in the order of [`super::ReferralState::ALL`].
+    pub by_state: [u64; 6],
+    /// All shares ever.
+    pub shares: u64,
+    /// All referrals whose recipient came in, ever.
+    pub conversions: u64,
+}

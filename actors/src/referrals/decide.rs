@@ -1,0 +1,422 @@
+//! The rules of the graph. The order of the refusals is their precedence.
+
+use std::collections::HashMap;
+
+use crate::cell::Decided;
+use crate::ids::{PersonId, Seq, Timestamp, Uuid};
+use crate::quality::{Observation, Seen};
+
+use super::command::{Earn, Earned, Milestone, RecipientIs, Share, Shared};
+use super::score;
+use super::state::State;
+use super::{Bind, Event, Policy, ReferralState, Rejection, Reward, RewardKind};
+
+/// A referral, unless the recipient has an inviter.
+pub(super) fn share(
+    state: &State,
+    policy: &Policy,
+    share: &Share,
+) -> Result<Decided<Event, Shared>, Rejection> {
+    if let Some(edge) = state.to(share.recipient)
+        && edge.inviter == share.inviter
+    {
+        return Ok(Decided::Already(Shared { referral: edge.id, already: true }));
+    }
+    if share.inviter == share.recipient || share.same_mailbox {
+        return Err(Rejection::SelfReferral);
+    }
+    if share.recipient_is == RecipientIs::Member {
+        return Err(Rejection::AlreadyMember);
+    }
+    may_refer(state, policy, share.inviter, share.recipient)?;
+    let state = match share.recipient_is {
+        RecipientIs::Waiting => ReferralState::Waiting,
+        RecipientIs::Unknown | RecipientIs::Member => ReferralState::Shared,
+    };
+    Ok(Decided::Now(Event::Referred {
+        id: share.id,
+        inviter: share.inviter,
+        recipient: share.recipient,
+        state,
+        bind: share.bind,
+    }))
+}
+
+/// Whether the graph has room for an edge that leaves it a forest.
+fn may_refer(
+    state: &State,
+    policy: &Policy,
+    inviter: PersonId,
+    recipient: PersonId,
+) -> Result<(), Rejection> {
+    if state.to(recipient).is_some() {
+        return Err(Rejection::AlreadyReferred);
+    }
+    if state.descends(inviter, recipient) {
+        return Err(Rejection::ReferralCycle);
+    }
+    if state.len() >= policy.edges_max as usize {
+        return Err(Rejection::GraphFull);
+    }
+    Ok(())
+}
+
+/// What a person has earned and not been given yet.
+pub(super) fn earn(
+    state: &State,
+    policy: &Policy,
+    earn: &Earn,
+    now: Timestamp,
+) -> Result<Decided<Event, Earned>, Rejection> {
+    let due = due(state, policy, earn.person, now);
+    if due.is_empty() || is_paused(state, policy, earn.person, now) {
+        return Ok(Decided::Already(earned(state, policy, earn.person, Vec::new(), now)));
+    }
+    let codes = due
+        .iter()
+        .filter(|reward| reward.kind == RewardKind::InviteCodes)
+        .map(|reward| reward.amount)
+        .sum();
+    Ok(Decided::Now(Event::Rewarded { person: earn.person, rewards: due, codes }))
+}
+
+/// The answer to a claim that has granted `granted`.
+pub(super) fn earned(
+    state: &State,
+    policy: &Policy,
+    person: PersonId,
+    granted: Vec<Reward>,
+    now: Timestamp,
+) -> Earned {
+    let redeemed = redeemed(state, person);
+    let next = policy.tiers.iter().filter(|tier| tier.redeemed > redeemed);
+    let next = next.min_by_key(|tier| tier.redeemed).map(|tier| Milestone {
+        redeemed: tier.redeemed,
+        missing: tier.redeemed - redeemed,
+        reason: tier.reason.clone(),
+    });
+    Earned { granted, next, paused: is_paused(state, policy, person, now) }
+}
+
+/// Referrals that came in and were not false.
+fn redeemed(state: &State, inviter: PersonId) -> u32 {
+    let counts = |state: ReferralState| state.is_in() && state != ReferralState::Fraud;
+    state.from(inviter).filter(|edge| counts(edge.state)).count() as u32
+}
+
+fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> bool {
+    let quality = score::quality(state, policy, person, now);
+    quality.referred >= policy.quality_bonus.referred_min && quality.score < policy.pause_below
+}
+
+fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<Reward> {
+    let had = |rule: &str| state.granted(person).iter().any(|reward| reward.rule == rule);
+    let reward = |rule: &str, kind, amount, reason: &str| Reward {
+        rule: rule.to_owned(),
+        kind,
+        amount,
+        reason: reason.to_owned(),
+        at: now,
+    };
+    let mut due = Vec::new();
+    let redeemed = redeemed(state, person);
+    for tier in policy.tiers.iter().filter(|tier| tier.redeemed <= redeemed) {
+        let rule = format!("redeemed:{}", tier.redeemed);
+        if !had(&rule) {
+            let rewards = tier.rewards.iter();
+            due.extend(rewards.map(|&(kind, amount)| reward(&rule, kind, amount, &tier.reason)));
+        }
+    }
+    let (bonus, quality) = (policy.quality_bonus, score::quality(state, policy, person, now));
+    if quality.referred >= bonus.referred_min && quality.score > bonus.score && !had("quality") {
+        due.push(reward("quality", RewardKind::InviteCodes, bonus.codes, "High-quality referrals"));
+    }
+    let loyal = state.member(person).is_some_and(|member| {
+        let stayed = now >= member.since.plus_days(policy.loyalty.days);
+        let lately = now < member.seen.plus_days(policy.loyalty.days);
+        member.state == ReferralState::Active && stayed && lately
+    });
+    if loyal && !had("loyalty") {
+        let reason = format!("{} days as an active member", policy.loyalty.days);
+        due.push(reward("loyalty", RewardKind::InviteCodes, policy.loyalty.codes, &reason));
+    }
+    due
+}
+
+/// What a join means here: a step for somebody who was told of it, or a referral through a code.
+pub(super) fn on_joined(
+    state: &State,
+    policy: &Policy,
+    person: PersonId,
+    referrer: Option<PersonId>,
+    id: Uuid,
+) -> Option<Event> {
+    if let Some(edge) = state.to(person) {
+        let told = edge.state == ReferralState::Shared;
+        return told.then(|| progressed(person, ReferralState::Waiting));
+    }
+    referred(state, policy, referrer?, person, ReferralState::Waiting, id)
+}
+
+/// What a redemption means here.
+pub(super) fn on_redeemed(
+    state: &State,
+    policy: &Policy,
+    person: PersonId,
+    holder: Option<PersonId>,
+    id: Uuid,
+) -> Event {
+    let through = holder.filter(|_| state.to(person).is_none());
+    through
+        .and_then(|holder| referred(state, policy, holder, person, ReferralState::Redeemed, id))
+        .unwrap_or_else(|| progressed(person, ReferralState::Redeemed))
+}
+
+fn progressed(person: PersonId, to: ReferralState) -> Event {
+    Event::Progressed { people: vec![(person, to)] }
+}
+
+fn referred(
+    state: &State,
+    policy: &Policy,
+    inviter: PersonId,
+    recipient: PersonId,
+    at: ReferralState,
+    id: Uuid,
+) -> Option<Event> {
+    may_refer(state, policy, inviter, recipient).ok()?;
+    (inviter != recipient).then_some(Event::Referred {
+        id,
+        inviter,
+        recipient,
+        state: at,
+        bind: Bind::Nothing,
+    })
+}
+
+/// What the product saw of members, as far as that is news. Activity is news once a day; a flag for
+/// fraud stays until it is cleared.
+pub(super) fn on_observed(state: &State, seen: &[Observation], now: Timestamp) -> Option<Event> {
+    let mut latest = HashMap::new();
+    let mut people = Vec::new();
+    for Observation { person, kind, .. } in seen {
+        let Some(member) = state.member(*person) else { continue };
+        let before = latest.get(person).copied().unwrap_or(member.state);
+        let to = match kind {
+            Seen::Active | Seen::Cleared => ReferralState::Active,
+            Seen::Churned => ReferralState::Churned,
+            Seen::Fraud => ReferralState::Fraud,
+        };
+        let flagged = before == ReferralState::Fraud && *kind != Seen::Cleared;
+        let known = before == to && now < member.seen.plus_days(1);
+        if !flagged && !known {
+            latest.insert(*person, to);
+            people.push((*person, to));
+        }
+    }
+    (!people.is_empty()).then_some(Event::Progressed { people })
+}
+
+/// The id of a referral that follows from the event `cause` at `at`: a version 7 UUID, the same in
+/// every replay.
+pub(super) fn id_caused_by(cause: Seq, at: Timestamp) -> Uuid {
+    let millis = u64::try_from(at.micros() / 1_000).unwrap_or(0);
+    let mut tail = [0; 10];
+    tail[2..].copy_from_slice(&cause.to_be_bytes());
+    Uuid(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid().as_u128())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::apply::apply;
+    use super::*;
+
+    const ADA: PersonId = PersonId(1);
+
+    fn person(number: u128) -> PersonId {
+        PersonId(number)
+    }
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn referral(inviter: PersonId, recipient: PersonId, state: ReferralState) -> Event {
+        Event::Referred { id: Uuid(9), inviter, recipient, state, bind: Bind::Oldest }
+    }
+
+    fn seen(state: &State, kind: Seen, now: Timestamp) -> Option<Event> {
+        on_observed(state, &[Observation { person: person(2), kind, at: now }], now)
+    }
+
+    fn given(events: &[Event]) -> State {
+        let mut state = State::default();
+        events.iter().for_each(|event| apply(&mut state, event, at(1)));
+        state
+    }
+
+    fn wants(inviter: PersonId, recipient: PersonId) -> Share {
+        Share {
+            id: Uuid(7),
+            inviter,
+            recipient,
+            same_mailbox: false,
+            recipient_is: RecipientIs::Unknown,
+            bind: Bind::Oldest,
+        }
+    }
+
+    fn try_share(state: &State, wanted: &Share) -> Result<bool, Rejection> {
+        share(state, &Policy::default(), wanted).map(|decided| matches!(decided, Decided::Now(_)))
+    }
+
+    fn brought(inviter: PersonId, count: u128, state: ReferralState) -> Vec<Event> {
+        (100..100 + count).map(|number| referral(inviter, person(number), state)).collect()
+    }
+
+    fn claim(state: &State, now: Timestamp) -> Vec<(String, u32)> {
+        match earn(state, &Policy::default(), &Earn { person: ADA }, now) {
+            Ok(Decided::Now(Event::Rewarded { rewards, .. })) => {
+                rewards.into_iter().map(|reward| (reward.rule, reward.amount)).collect()
+            }
+            Ok(Decided::Already(_)) => Vec::new(),
+            other => panic!("neither granted nor not: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_person_has_one_inviter_the_first() {
+        let state = given(&[referral(ADA, person(2), ReferralState::Shared)]);
+        assert_eq!(try_share(&state, &wants(ADA, person(2))), Ok(false));
+        assert_eq!(
+            try_share(&state, &wants(person(3), person(2))),
+            Err(Rejection::AlreadyReferred)
+        );
+        assert_eq!(try_share(&state, &wants(ADA, person(4))), Ok(true));
+    }
+
+    #[test]
+    fn nobody_brings_themselves_directly_or_round_a_cycle() {
+        let state = given(&[
+            referral(ADA, person(2), ReferralState::Shared),
+            referral(person(2), person(3), ReferralState::Shared),
+        ]);
+        assert_eq!(try_share(&state, &wants(ADA, ADA)), Err(Rejection::SelfReferral));
+        let same_mailbox = Share { same_mailbox: true, ..wants(ADA, person(9)) };
+        assert_eq!(try_share(&state, &same_mailbox), Err(Rejection::SelfReferral));
+        assert_eq!(try_share(&state, &wants(person(3), ADA)), Err(Rejection::ReferralCycle));
+        let policy = Policy::default();
+        assert_eq!(on_joined(&state, &policy, ADA, Some(person(3)), Uuid(1)), None);
+    }
+
+    #[test]
+    fn a_member_is_not_referred_any_more() {
+        let member = Share { recipient_is: RecipientIs::Member, ..wants(ADA, person(2)) };
+        assert_eq!(try_share(&given(&[]), &member), Err(Rejection::AlreadyMember));
+    }
+
+    #[test]
+    fn a_referral_follows_the_recipients_life() {
+        let mut state = given(&[referral(ADA, person(2), ReferralState::Shared)]);
+        let policy = Policy::default();
+        let now_in = |state: &State| state.to(person(2)).map(|edge| edge.state);
+        let event = on_joined(&state, &policy, person(2), None, Uuid(1)).expect("a step");
+        apply(&mut state, &event, at(2));
+        assert_eq!(now_in(&state), Some(ReferralState::Waiting));
+        let event = on_redeemed(&state, &policy, person(2), None, Uuid(1));
+        apply(&mut state, &event, at(3));
+        assert_eq!(now_in(&state), Some(ReferralState::Redeemed));
+        for (kind, then) in [
+            (Seen::Active, ReferralState::Active),
+            (Seen::Churned, ReferralState::Churned),
+            (Seen::Fraud, ReferralState::Fraud),
+            (Seen::Cleared, ReferralState::Active),
+        ] {
+            let event = seen(&state, kind, at(4)).expect("news");
+            apply(&mut state, &event, at(4));
+            assert_eq!(now_in(&state), Some(then));
+        }
+        assert_eq!(seen(&state, Seen::Active, at(5)), None);
+        assert!(seen(&state, Seen::Active, at(4).plus_days(1)).is_some());
+        assert_eq!(state.stats().by_state, [0, 0, 0, 1, 0, 0]);
+        assert_eq!(state.stats().conversions, 1);
+    }
+
+    #[test]
+    fn a_fraud_flag_stays_until_it_is_cleared() {
+        let mut state = given(&[referral(ADA, person(2), ReferralState::Redeemed)]);
+        let sight = |kind| Observation { person: person(2), kind, at: at(4) };
+        let event = on_observed(&state, &[sight(Seen::Fraud), sight(Seen::Active)], at(4));
+        let fraud = Event::Progressed { people: vec![(person(2), ReferralState::Fraud)] };
+        assert_eq!(event, Some(fraud.clone()));
+        apply(&mut state, &fraud, at(4));
+        assert_eq!(seen(&state, Seen::Active, at(4).plus_days(3)), None);
+    }
+
+    #[test]
+    fn whoever_redeems_a_holders_code_was_brought_by_the_holder() {
+        let state = given(&[]);
+        let event = on_redeemed(&state, &Policy::default(), person(2), Some(ADA), Uuid(1));
+        let Event::Referred { inviter, recipient, state, .. } = event else { panic!("{event:?}") };
+        assert_eq!((inviter, recipient, state), (ADA, person(2), ReferralState::Redeemed));
+    }
+
+    #[test]
+    fn a_tier_is_granted_once_and_all_that_are_due_at_once() {
+        let mut state = given(&brought(ADA, 2, ReferralState::Redeemed));
+        assert_eq!(claim(&state, at(9)), []);
+        state = given(&brought(ADA, 10, ReferralState::Redeemed));
+        let Ok(Decided::Now(event)) =
+            earn(&state, &Policy::default(), &Earn { person: ADA }, at(9))
+        else {
+            panic!("nothing earned");
+        };
+        let Event::Rewarded { codes, .. } = event else { panic!("{event:?}") };
+        assert_eq!(codes, 8);
+        apply(&mut state, &event, at(9));
+        assert_eq!(claim(&state, at(10)), []);
+        let left = earned(&state, &Policy::default(), ADA, Vec::new(), at(10));
+        assert_eq!(left.next.map(|next| (next.redeemed, next.missing)), Some((25, 15)));
+    }
+
+    #[test]
+    fn false_referrals_earn_nothing() {
+        assert_eq!(claim(&given(&brought(ADA, 30, ReferralState::Fraud)), at(9)), []);
+        assert_eq!(claim(&given(&brought(ADA, 30, ReferralState::Waiting)), at(9)), []);
+    }
+
+    #[test]
+    fn five_good_referrals_earn_the_quality_bonus() {
+        let rules = claim(&given(&brought(ADA, 5, ReferralState::Active)), at(9));
+        let expected = [("redeemed:3".to_owned(), 3), ("quality".to_owned(), 2)];
+        assert_eq!(rules, expected);
+    }
+
+    #[test]
+    fn fourteen_days_as_an_active_member_earn_a_code() {
+        let redeemed = progressed(ADA, ReferralState::Redeemed);
+        let active = progressed(ADA, ReferralState::Active);
+        let mut state = given(&[redeemed]);
+        let later = at(1).plus_days(14);
+        assert_eq!(claim(&state, later), [], "never seen active");
+        apply(&mut state, &active, at(1).plus_days(10));
+        assert_eq!(claim(&state, at(1).plus_days(13)), []);
+        assert_eq!(claim(&state, later), [("loyalty".to_owned(), 1)]);
+        assert_eq!(claim(&state, at(1).plus_days(24)), [], "not seen for 14 days");
+    }
+
+    #[test]
+    fn the_score_weighs_its_four_parts() {
+        let mut events = brought(ADA, 2, ReferralState::Active);
+        events.extend([
+            referral(ADA, person(3), ReferralState::Churned),
+            referral(ADA, person(4), ReferralState::Redeemed),
+            referral(ADA, person(5), ReferralState::Shared),
+        ]);
+        let quality = score::quality(&given(&events), &Policy::default(), ADA, at(1).plus_days(30));
+        let parts = quality.parts.map(|part| (part.value * 100.0).round());
+        assert_eq!(parts, [50.0, 80.0, 50.0, 75.0]);
+        assert_eq!((quality.referred, quality.score), (5, 0.65));
+        assert_eq!(score::quality(&given(&[]), &Policy::default(), ADA, at(9)).score, 0.0);
+    }
+}

@@ -1,0 +1,24 @@
+//! Referrals: who brought whom, how well that went, and what it has earned.
+//!
+//! It promises that a person has one inviter, the first; that nobody is their own inviter, directly
+//! or round a cycle; and that a reward is granted once, whatever is asked how often. A referral's
+//! state follows the person's life: shared, waiting, redeemed, active, churned, fraud.
+//!
+//! What is deliberately absent: the codes that rewards consist of. A reward is an event here; the
+//! [`invites`](crate::invites) registry issues the codes because of it.
+
+mod actor;
+mod apply;
+mod command;
+mod decide;
+mod event;
+mod score;
+mod state;
+
+pub(crate) use actor::{Handle, Referrals};
+pub use command::{Earned, Milestone, Shared, Stats};
+pub(crate) use command::{RecipientIs, Share};
+pub use event::{Bind, Event, Rejection, Reward, RewardKind};
+pub use score::{Part, Quality, Weights};
+pub(crate) use state::State;
+pub use state::{Loyalty, Policy, QualityBonus, ReferralState, Tier};

@@ -1,0 +1,182 @@
+//! The waitlist as an actor: messages in, rules applied, answers when durable.
+
+use snapshots::Section;
+
+use crate::answers::UnderWay;
+use crate::cell::{Cell, Domain};
+use crate::committer::Committed;
+use crate::error::Error;
+use crate::event::{self, Stream};
+use crate::ids::{PersonId, Timestamp};
+use crate::invites;
+use crate::mailbox::{Ask, Mailbox};
+
+use super::command::{Boost, Boosted, Join, Joined, Leave, Left, Page, Standing, Stats};
+use super::{Event, Policy, Rejection, State, apply, decide};
+
+/// What the waitlist is asked.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Join(Join, Vec<Section>, Ask<Joined>),
+    Boost(Boost, Vec<Section>, Ask<Boosted>),
+    Leave(Leave, Ask<Left>),
+    Standing(PersonId, Ask<Standing>),
+    Page(Option<u64>, usize, Ask<Page>),
+    Stats(Ask<Stats>),
+    Digest(Ask<[u8; 32]>),
+}
+
+/// Asks the waitlist.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(pub(crate) Mailbox<Message>);
+
+type Request = Option<UnderWay>;
+
+impl Handle {
+    pub(crate) async fn join(
+        &self,
+        now: Timestamp,
+        request: Request,
+        join: Join,
+        sections: Vec<Section>,
+    ) -> Result<Joined, Error> {
+        self.0.ask(now, request, |ask| Message::Join(join, sections, ask)).await
+    }
+
+    pub(crate) async fn boost(
+        &self,
+        now: Timestamp,
+        request: Request,
+        boost: Boost,
+        sections: Vec<Section>,
+    ) -> Result<Boosted, Error> {
+        self.0.ask(now, request, |ask| Message::Boost(boost, sections, ask)).await
+    }
+
+    pub(crate) async fn leave(&self, now: Timestamp, person: PersonId) -> Result<Left, Error> {
+        self.0.ask(now, None, |ask| Message::Leave(Leave { person }, ask)).await
+    }
+
+    pub(crate) async fn standing(
+        &self,
+        now: Timestamp,
+        person: PersonId,
+    ) -> Result<Standing, Error> {
+        self.0.ask(now, None, |ask| Message::Standing(person, ask)).await
+    }
+
+    pub(crate) async fn page(
+        &self,
+        now: Timestamp,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        self.0.ask(now, None, |ask| Message::Page(after, limit, ask)).await
+    }
+
+    pub(crate) async fn stats(&self, now: Timestamp) -> Result<Stats, Error> {
+        self.0.ask(now, None, Message::Stats).await
+    }
+
+    pub(crate) async fn digest(&self, now: Timestamp) -> Result<[u8; 32], Error> {
+        self.0.ask(now, None, Message::Digest).await
+    }
+}
+
+/// The domain of the queue.
+pub(crate) struct Waitlist;
+
+impl Domain for Waitlist {
+    const STREAM: Stream = Stream::Waitlist;
+    type Policy = Policy;
+    type State = State;
+    type Event = Event;
+    type Rejection = Rejection;
+    type Message = Message;
+
+    fn state(_: &Policy) -> State {
+        State::default()
+    }
+
+    fn apply(state: &mut State, event: &Event, at: Timestamp) {
+        apply::apply(state, event, at);
+    }
+
+    fn follows(event: &event::Event) -> bool {
+        matches!(
+            event,
+            event::Event::Invites(invites::Event::Redeemed { .. } | invites::Event::Issued { .. })
+        )
+    }
+
+    fn react(cell: &mut Cell<Self>, causes: &[&Committed]) {
+        for cause in causes {
+            let caused = match &cause.event {
+                Some(event::Event::Invites(invites::Event::Redeemed { person, .. })) => {
+                    decide::on_redeemed(&cell.state, *person)
+                }
+                Some(event::Event::Invites(invites::Event::Issued {
+                    bound: Some(person), ..
+                })) => decide::on_code_bound(&cell.state, *person),
+                _ => None,
+            };
+            if let Some(event) = caused {
+                record_wait(&cell.state, &event, cause.at);
+                cell.record(event, cause.at, Some(cause.seq));
+            }
+        }
+    }
+
+    fn handle(cell: &mut Cell<Self>, message: Message) {
+        match message {
+            Message::Join(join, sections, ask) => {
+                let decided = decide::join(&cell.state, &cell.policy, &join, cell.time(ask.now));
+                cell.settle(ask, decided, sections, |cell, _, at| Joined {
+                    standing: standing(cell, join.person, at),
+                    already: false,
+                });
+            }
+            Message::Boost(boost, sections, ask) => {
+                let decided = decide::boost(&cell.state, &boost);
+                cell.settle(ask, decided, sections, |cell, _, at| Boosted {
+                    standing: standing(cell, boost.person, at),
+                });
+            }
+            Message::Leave(leave, ask) => {
+                let decided = decide::leave(&cell.state, &leave);
+                cell.settle(ask, decided, Vec::new(), |_, _, at| Left { at });
+            }
+            Message::Standing(person, ask) => {
+                let standing = cell.state.standing(person, cell.time(ask.now));
+                cell.answer(ask, standing.ok_or(Rejection::UnknownPerson));
+            }
+            Message::Page(after, limit, ask) => {
+                let page = cell.state.page(after, limit, cell.time(ask.now));
+                cell.answer(ask, Ok(page));
+            }
+            Message::Digest(ask) => {
+                let digest = cell.state.digest();
+                cell.answer(ask, Ok(digest));
+            }
+            Message::Stats(ask) => {
+                let stats = cell.state.stats(cell.time(ask.now));
+                cell.answer(ask, Ok(stats));
+            }
+        }
+    }
+}
+
+/// The standing of somebody whom an event has just touched.
+fn standing(cell: &Cell<Waitlist>, person: PersonId, at: Timestamp) -> Standing {
+    cell.state.standing(person, at).expect("whoever an event has just touched has an entry")
+}
+
+/// Notes for the operator how long somebody who is let off the list has waited.
+fn record_wait(state: &State, event: &Event, now: Timestamp) {
+    let (Event::Invited { person } | Event::Admitted { person }) = event else { return };
+    let standing = state.standing(*person, now);
+    if let Some(waiting) = standing.filter(|standing| standing.position.is_some()) {
+        let micros = now.micros() - waiting.joined_at.micros();
+        metrics::histogram!("vobee_waitlist_wait_seconds").record(micros.max(0) as f64 / 1e6);
+    }
+}

@@ -1,0 +1,24 @@
+//! The only way that the waitlist changes.
+
+use crate::ids::Timestamp;
+
+use super::{EntryState, Event, State};
+
+/// Folds one event into the state. Holds no rule: what is in an event has been decided.
+pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
+    match *event {
+        Event::Joined { person, persona, score, referrer } => {
+            state.add_waiting(person, persona, score, referrer.is_some(), at);
+        }
+        Event::Boosted { person, points } => state.boost(person, points),
+        Event::Left { person, .. } => state.remove(person),
+        Event::Invited { person } => state.advance(person, EntryState::Invited, at),
+        Event::Admitted { person } => {
+            if state.find(person).is_some() {
+                state.advance(person, EntryState::Member, at);
+            } else {
+                state.add_member(person, at);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The rules of the waitlist. The order of the refusals is their precedence.
+
+use crate::cell::Decided;
+use crate::ids::{PersonId, Timestamp};
+
+use super::command::{Boost, Boosted, Join, Joined, Leave, Left, Referrer};
+use super::state::State;
+use super::{EntryState, Event, Policy, Rejection};
+
+/// A place for somebody who has none; the same answer again for somebody who has.
+pub(super) fn join(
+    state: &State,
+    policy: &Policy,
+    join: &Join,
+    now: Timestamp,
+) -> Result<Decided<Event, Joined>, Rejection> {
+    if let Some(standing) = state.standing(join.person, now) {
+        return match standing.state {
+            EntryState::Waiting | EntryState::Invited => {
+                Ok(Decided::Already(Joined { standing, already: true }))
+            }
+            EntryState::Member => Err(Rejection::AlreadyMember),
+        };
+    }
+    if state.len() >= policy.entries_max as usize {
+        return Err(Rejection::ListFull);
+    }
+    let referrer = match join.referrer {
+        None => None,
+        Some(Referrer::Unknown) => return Err(Rejection::UnknownReferralCode),
+        Some(Referrer::Entry(index)) => {
+            Some(state.person_of(index).ok_or(Rejection::UnknownReferralCode)?)
+        }
+    };
+    Ok(Decided::Now(Event::Joined {
+        person: join.person,
+        persona: join.persona,
+        score: policy.score(join.persona, &join.use_case).total(),
+        referrer,
+    }))
+}
+
+/// Points up or down for somebody who waits.
+pub(super) fn boost(state: &State, boost: &Boost) -> Result<Decided<Event, Boosted>, Rejection> {
+    match state.state_of(boost.person) {
+        None => Err(Rejection::UnknownPerson),
+        Some(EntryState::Invited | EntryState::Member) => Err(Rejection::NotWaiting),
+        Some(EntryState::Waiting) => {
+            Ok(Decided::Now(Event::Boosted { person: boost.person, points: boost.points }))
+        }
+    }
+}
+
+/// Out, from wherever the person is.
+pub(super) fn leave(state: &State, leave: &Leave) -> Result<Decided<Event, Left>, Rejection> {
+    let was = state.state_of(leave.person).ok_or(Rejection::UnknownPerson)?;
+    Ok(Decided::Now(Event::Left { person: leave.person, was }))
+}
+
+/// What a code that was bound to `person` means here.
+pub(super) fn on_code_bound(state: &State, person: PersonId) -> Option<Event> {
+    (state.state_of(person) == Some(EntryState::Waiting)).then_some(Event::Invited { person })
+}
+
+/// What a redemption by `person` means here.
+pub(super) fn on_redeemed(state: &State, person: PersonId) -> Option<Event> {
+    (state.state_of(person) != Some(EntryState::Member)).then_some(Event::Admitted { person })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Persona;
+    use super::super::apply::apply;
+    use super::*;
+
+    const ADA: PersonId = PersonId(1);
+    const BOB: PersonId = PersonId(2);
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn given(events: &[Event]) -> State {
+        let mut state = State::default();
+        for (time, event) in (1..).zip(events) {
+            apply(&mut state, event, at(time));
+        }
+        state
+    }
+
+    fn joined(person: PersonId, score: i32) -> Event {
+        Event::Joined { person, persona: Persona::Agency, score, referrer: None }
+    }
+
+    fn wants(person: PersonId) -> Join {
+        Join { person, persona: Persona::Agency, use_case: "time".into(), referrer: None }
+    }
+
+    fn decide(state: &State, command: &Join) -> Result<Decided<Event, Joined>, Rejection> {
+        join(state, &Policy::default(), command, at(100))
+    }
+
+    #[test]
+    fn a_newcomer_gets_a_place_with_the_score_of_the_policy() {
+        assert_eq!(decide(&given(&[]), &wants(ADA)), Ok(Decided::Now(joined(ADA, 25))));
+    }
+
+    #[test]
+    fn joining_again_changes_nothing_and_tells_the_place() {
+        let state = given(&[joined(BOB, 30), joined(ADA, 20)]);
+        let Ok(Decided::Already(answer)) = decide(&state, &wants(ADA)) else {
+            panic!("joined twice");
+        };
+        assert!(answer.already);
+        assert_eq!((answer.standing.position, answer.standing.score), (Some(2), 20));
+    }
+
+    #[test]
+    fn a_member_cannot_join_and_somebody_who_left_can() {
+        let state = given(&[joined(ADA, 1), Event::Admitted { person: ADA }]);
+        assert_eq!(decide(&state, &wants(ADA)), Err(Rejection::AlreadyMember));
+        let state = given(&[joined(ADA, 1), Event::Left { person: ADA, was: EntryState::Waiting }]);
+        assert_eq!(decide(&state, &wants(ADA)), Ok(Decided::Now(joined(ADA, 25))));
+    }
+
+    #[test]
+    fn a_referral_code_must_name_somebody_who_is_here() {
+        let state = given(&[joined(BOB, 1)]);
+        let through = |referrer| Join { referrer: Some(referrer), ..wants(ADA) };
+        let Ok(Decided::Now(Event::Joined { referrer, .. })) =
+            decide(&state, &through(Referrer::Entry(0)))
+        else {
+            panic!("not joined");
+        };
+        assert_eq!(referrer, Some(BOB));
+        let unknown = Err(Rejection::UnknownReferralCode);
+        assert_eq!(decide(&state, &through(Referrer::Entry(1))), unknown);
+        assert_eq!(decide(&state, &through(Referrer::Unknown)), unknown);
+        let state = given(&[joined(BOB, 1), Event::Left { person: BOB, was: EntryState::Waiting }]);
+        assert_eq!(decide(&state, &through(Referrer::Entry(0))), unknown);
+    }
+
+    #[test]
+    fn a_full_list_takes_nobody_and_still_answers_those_on_it() {
+        let policy = Policy { entries_max: 1, ..Policy::default() };
+        let state = given(&[joined(BOB, 1)]);
+        assert_eq!(join(&state, &policy, &wants(ADA), at(9)), Err(Rejection::ListFull));
+        assert!(join(&state, &policy, &wants(BOB), at(9)).is_ok());
+    }
+
+    #[test]
+    fn only_somebody_who_waits_can_be_boosted() {
+        let points = Boost { person: ADA, points: 3 };
+        assert_eq!(boost(&given(&[]), &points), Err(Rejection::UnknownPerson));
+        let invited = given(&[joined(ADA, 1), Event::Invited { person: ADA }]);
+        assert_eq!(boost(&invited, &points), Err(Rejection::NotWaiting));
+        assert!(boost(&given(&[joined(ADA, 1)]), &points).is_ok());
+    }
+
+    #[test]
+    fn a_boost_moves_a_person_ahead_and_back() {
+        let mut state = given(&[joined(BOB, 10), joined(ADA, 10)]);
+        let place = |state: &State| state.standing(ADA, at(9)).and_then(|s| s.position);
+        assert_eq!(place(&state), Some(2));
+        apply(&mut state, &Event::Boosted { person: ADA, points: 1 }, at(3));
+        assert_eq!(place(&state), Some(1));
+        apply(&mut state, &Event::Boosted { person: ADA, points: -2 }, at(4));
+        assert_eq!(place(&state), Some(2));
+        assert_eq!(state.standing(ADA, at(9)).map(|s| s.boost), Some(-1));
+    }
+
+    #[test]
+    fn whoever_is_invited_or_let_in_has_no_place_and_counts_as_processed_once() {
+        let mut state = given(&[joined(BOB, 10), joined(ADA, 5)]);
+        apply(&mut state, &Event::Invited { person: BOB }, at(3));
+        apply(&mut state, &Event::Admitted { person: BOB }, at(4));
+        assert_eq!(on_code_bound(&state, BOB), None);
+        assert_eq!(on_redeemed(&state, BOB), None);
+        let stats = state.stats(at(5));
+        assert_eq!((stats.waiting, stats.invited, stats.members), (1, 0, 1));
+        assert_eq!(stats.processed_today, 1);
+        assert_eq!(state.standing(ADA, at(5)).and_then(|s| s.position), Some(1));
+        assert_eq!(state.standing(BOB, at(5)).and_then(|s| s.position), None);
+    }
+
+    #[test]
+    fn a_redemption_by_a_stranger_makes_a_member() {
+        let mut state = given(&[]);
+        let event = on_redeemed(&state, ADA).expect("an event");
+        apply(&mut state, &event, at(1));
+        assert_eq!(decide(&state, &wants(ADA)), Err(Rejection::AlreadyMember));
+        assert_eq!(state.stats(at(2)).members, 1);
+    }
+}

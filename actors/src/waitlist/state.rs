@@ -1,0 +1,290 @@
+//! Entries, how they are found, and the order of those who wait.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{PersonId, Timestamp};
+use crate::record;
+
+use super::command::{Page, Standing, Stats};
+use super::daily::{DAYS, Daily};
+use super::queue::{Key, Queue};
+use super::scoring::Persona;
+use super::wait::Wait;
+
+/// Where a person is on the way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EntryState {
+    /// Has a place.
+    Waiting,
+    /// Has a code, and no place any more.
+    Invited,
+    /// Is in.
+    Member,
+}
+
+impl EntryState {
+    /// The name in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Invited => "invited",
+            Self::Member => "member",
+        }
+    }
+
+    pub(crate) const fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Waiting),
+            1 => Some(Self::Invited),
+            2 => Some(Self::Member),
+            _ => None,
+        }
+    }
+}
+
+/// One entry; 32 bytes, since there are millions. What few entries have stands in the maps of
+/// [`State`].
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Entry {
+    person: [u64; 2],
+    pub(super) joined_at: Timestamp,
+    /// Boosts included.
+    pub(super) score: i32,
+    pub(super) persona: Persona,
+    /// None once the person has left.
+    pub(super) state: Option<EntryState>,
+}
+
+impl Entry {
+    pub(super) fn person(&self) -> PersonId {
+        PersonId((u128::from(self.person[0]) << 64) | u128::from(self.person[1]))
+    }
+}
+
+/// The list. Invariants: `by_person` holds exactly the entries whose person has not left; `queue`
+/// exactly those that wait; `counts` counts each entry once.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    entries: Vec<Entry>,
+    by_person: HashTable<u32>,
+    queue: Queue,
+    boosts: HashMap<u32, i32>,
+    invited_at: HashMap<u32, Timestamp>,
+    by_persona: [u64; 5],
+    invited: u64,
+    members: u64,
+    removed: u64,
+    joined: Daily,
+    processed: Daily,
+    joins: [u64; 2],
+}
+
+impl State {
+    /// How many entries there are, those whose person has left included.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn find(&self, person: PersonId) -> Option<u32> {
+        let same = |&index: &u32| self.entries[index as usize].person() == person;
+        self.by_person.find(hash(person), same).copied()
+    }
+
+    pub(super) fn entry(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(index as usize)
+    }
+
+    /// The person of an entry, unless that person has left.
+    pub(super) fn person_of(&self, index: u32) -> Option<PersonId> {
+        self.entry(index).filter(|entry| entry.state.is_some()).map(Entry::person)
+    }
+
+    pub(super) fn state_of(&self, person: PersonId) -> Option<EntryState> {
+        self.find(person).and_then(|index| self.entries[index as usize].state)
+    }
+
+    /// Somebody's standing at `now`.
+    pub(super) fn standing(&self, person: PersonId, now: Timestamp) -> Option<Standing> {
+        self.find(person).and_then(|index| self.standing_of(index, now))
+    }
+
+    pub(super) fn standing_of(&self, index: u32, now: Timestamp) -> Option<Standing> {
+        let entry = self.entry(index)?;
+        let state = entry.state?;
+        let position = (state == EntryState::Waiting)
+            .then(|| u64::from(self.queue.rank(Key::new(entry.score, index))) + 1);
+        let pace = self.processed.recently(now);
+        Some(Standing {
+            person: entry.person(),
+            index,
+            state,
+            persona: entry.persona,
+            score: entry.score,
+            boost: self.boosts.get(&index).copied().unwrap_or(0),
+            joined_at: entry.joined_at,
+            invited_at: self.invited_at.get(&index).copied(),
+            position,
+            total: u64::from(self.queue.len()),
+            wait: position.map(|position| Wait::at(position, pace)),
+        })
+    }
+
+    /// Up to `limit` standings behind the key `after`, in queue order.
+    pub(super) fn page(&self, after: Option<u64>, limit: usize, now: Timestamp) -> Page {
+        let first = after.map_or(0, |raw| {
+            let key = Key::from_raw(raw);
+            let rank = self.queue.rank(key);
+            rank + u32::from(self.queue.at(rank) == Some(key))
+        });
+        let keys: Vec<Key> = (first..).map_while(|rank| self.queue.at(rank)).take(limit).collect();
+        let more = (first as usize).saturating_add(keys.len()) < self.queue.len() as usize;
+        let next = if more { keys.last().map(|key| key.raw()) } else { None };
+        let standings = keys.iter().filter_map(|key| self.standing_of(key.index(), now)).collect();
+        Page { standings, next }
+    }
+
+    pub(super) fn stats(&self, now: Timestamp) -> Stats {
+        Stats {
+            waiting: u64::from(self.queue.len()),
+            invited: self.invited,
+            members: self.members,
+            removed: self.removed,
+            joined_today: self.joined.today(now),
+            processed_today: self.processed.today(now),
+            by_persona: self.by_persona,
+            invites_per_day: self.processed.recently(now) as f64 / DAYS as f64,
+            joins: self.joins,
+        }
+    }
+
+    /// A digest of everything that later answers depend on.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let keys = (0..).map_while(|rank| self.queue.at(rank)).map(Key::raw).collect::<Vec<_>>();
+        let found = self.entries.iter().filter_map(|entry| self.find(entry.person()));
+        record::digest(&(
+            (&self.entries, keys, found.collect::<BTreeSet<_>>()),
+            self.boosts.iter().collect::<BTreeMap<_, _>>(),
+            self.invited_at.iter().collect::<BTreeMap<_, _>>(),
+            (self.by_persona, self.invited, self.members, self.removed),
+            (&self.joined, &self.processed, self.joins),
+        ))
+    }
+
+    pub(super) fn add_waiting(
+        &mut self,
+        person: PersonId,
+        persona: Persona,
+        score: i32,
+        referred: bool,
+        at: Timestamp,
+    ) {
+        let index = self.push(person, persona, score, EntryState::Waiting, at);
+        self.queue.insert(Key::new(score, index));
+        self.by_persona[usize::from(persona.number())] += 1;
+        self.joined.count(at);
+        self.joins[usize::from(referred)] += 1;
+    }
+
+    /// Somebody came in who was never on the list.
+    pub(super) fn add_member(&mut self, person: PersonId, at: Timestamp) {
+        self.push(person, Persona::Other, 0, EntryState::Member, at);
+        self.members += 1;
+    }
+
+    fn push(
+        &mut self,
+        person: PersonId,
+        persona: Persona,
+        score: i32,
+        state: EntryState,
+        at: Timestamp,
+    ) -> u32 {
+        let index = self.entries.len() as u32;
+        let id = person.get();
+        self.entries.push(Entry {
+            person: [(id >> 64) as u64, id as u64],
+            joined_at: at,
+            score,
+            persona,
+            state: Some(state),
+        });
+        let entries = &self.entries;
+        let rehash = |&index: &u32| hash(entries[index as usize].person());
+        self.by_person.insert_unique(hash(person), index, rehash);
+        index
+    }
+
+    pub(super) fn boost(&mut self, person: PersonId, points: i32) {
+        let Some(index) = self.find(person) else { return };
+        let entry = &mut self.entries[index as usize];
+        let before = entry.score;
+        entry.score = before.saturating_add(points);
+        *self.boosts.entry(index).or_default() += entry.score - before;
+        if entry.state == Some(EntryState::Waiting) {
+            self.queue.remove(Key::new(before, index));
+            self.queue.insert(Key::new(entry.score, index));
+        }
+    }
+
+    /// Moves a person on: out of the queue when it was waiting, and into `to`'s count.
+    pub(super) fn advance(&mut self, person: PersonId, to: EntryState, at: Timestamp) {
+        let Some(index) = self.find(person) else { return };
+        let was = self.leave_count(index);
+        self.entries[index as usize].state = Some(to);
+        match to {
+            EntryState::Waiting => {}
+            EntryState::Invited => self.invited += 1,
+            EntryState::Member => self.members += 1,
+        }
+        if was == Some(EntryState::Waiting) {
+            self.processed.count(at);
+            self.invited_at.insert(index, at);
+        }
+    }
+
+    /// Forgets a person; the entry stays as a gap, so that no number is given twice.
+    pub(super) fn remove(&mut self, person: PersonId) {
+        let Some(index) = self.find(person) else { return };
+        self.leave_count(index);
+        let entries = &self.entries;
+        let same = |&other: &u32| entries[other as usize].person() == person;
+        if let Ok(found) = self.by_person.find_entry(hash(person), same) {
+            found.remove();
+        }
+        self.boosts.remove(&index);
+        self.invited_at.remove(&index);
+        let entry = &mut self.entries[index as usize];
+        entry.person = [0; 2];
+        entry.state = None;
+        self.removed += 1;
+    }
+
+    /// Takes an entry out of the count, and the queue, that its state puts it in; that state.
+    fn leave_count(&mut self, index: u32) -> Option<EntryState> {
+        let entry = self.entries[index as usize];
+        match entry.state {
+            Some(EntryState::Waiting) => {
+                self.queue.remove(Key::new(entry.score, index));
+                self.by_persona[usize::from(entry.persona.number())] -= 1;
+            }
+            Some(EntryState::Invited) => self.invited -= 1,
+            Some(EntryState::Member) => self.members -= 1,
+            None => {}
+        }
+        entry.state
+    }
+}
+
+/// Ids are keyed hashes already: any 64 of their bits that the version and variant leave alone will
+/// do.
+fn hash(person: PersonId) -> u64 {
+    (person.get() >> 80) as u64 ^ ((person.get() as u64) << 16)
+}

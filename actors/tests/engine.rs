@@ -1,0 +1,9 @@
+//! The engine without HTTP, on a real journal.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod idempotency;
+mod reactions;
+mod replay;
+mod supervision;
+mod support;

@@ -1,0 +1,156 @@
+//! What happens in one domain because of another.
+
+use actors::waitlist::EntryState;
+use actors::{Error, Generate, Rejection, Seen, Sighting, crash, invites};
+
+use crate::support::{Launch, email, wants};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_an_answer_sees_its_consequences_in_every_domain() {
+    let launch = Launch::start().await;
+    let codes = launch.codes(50).await;
+    for (number, code) in codes.into_iter().enumerate() {
+        let name = format!("person{number}");
+        launch.join(&name).await.unwrap();
+        launch.engine.redeem(code, email(&name), None).await.unwrap();
+        let standing = launch.engine.standing(launch.person(&name)).await.unwrap();
+        assert_eq!(standing.state, EntryState::Member, "{name}");
+        let trust = launch.engine.trust().await.unwrap();
+        assert_eq!(trust.members, number as u64 + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reaction_that_a_crash_cut_short_is_finished_by_the_rebuilt_actor() {
+    let launch = Launch::start().await;
+    let code = launch.codes(1).await[0];
+    launch.join("ada").await.unwrap();
+    launch.settled().await;
+    crash::arm("cell.before_reaction", 1);
+    launch.engine.redeem(code, email("ada"), None).await.unwrap();
+    launch.settled().await;
+    let standing = launch.engine.standing(launch.person("ada")).await.unwrap();
+    assert_eq!(standing.state, EntryState::Member);
+    let stats = launch.engine.stats().await;
+    assert_eq!(stats.quality.unwrap().trust.members, 1);
+    assert_eq!(stats.waitlist.unwrap().members, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_issued_to_somebody_who_waits_is_an_invitation() {
+    let launch = Launch::start().await;
+    launch.join("ada").await.unwrap();
+    let issued_to = Some(email("ada"));
+    let generate = Generate { count: 1, issued_to, ..Generate::default() };
+    let code = launch.engine.generate(generate, None).await.unwrap().codes[0];
+    let standing = launch.engine.standing(launch.person("ada")).await.unwrap();
+    assert_eq!((standing.state, standing.position), (EntryState::Invited, None));
+    assert_eq!(launch.engine.waitlist_stats().await.unwrap().processed_today, 1);
+    let bound = Error::Rejected(Rejection::Invites(invites::Rejection::CodeBound));
+    assert_eq!(launch.engine.redeem(code, email("bob"), None).await, Err(bound));
+    assert!(launch.engine.redeem(code, email("ada"), None).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn friends_earn_codes_and_sharing_one_makes_it_the_friends() {
+    let launch = Launch::start().await;
+    let codes = launch.codes(3).await;
+    for (number, code) in codes.into_iter().enumerate() {
+        let friend = email(&format!("friend{number}"));
+        let shared = launch.engine.share(email("ada"), friend.clone(), None, None).await.unwrap();
+        assert_eq!(shared.invite_code, None, "nothing earned yet");
+        launch.engine.redeem(code, friend, None).await.unwrap();
+    }
+    let earned = launch.engine.earn(email("ada"), None).await.unwrap();
+    assert_eq!((earned.earned, earned.codes.len()), (true, 3));
+    let again = launch.engine.earn(email("ada"), None).await.unwrap();
+    assert_eq!((again.earned, &again.codes), (false, &earned.codes));
+    let shared = launch.engine.share(email("ada"), email("eve"), None, None).await.unwrap();
+    assert_eq!(shared.invite_code, Some(earned.codes[0]));
+    let repeated = launch.engine.share(email("ada"), email("eve"), None, None).await.unwrap();
+    assert_eq!((repeated.already, repeated.referral), (true, shared.referral));
+    assert_eq!(repeated.invite_code, shared.invite_code);
+    assert_eq!(launch.engine.earn(email("ada"), None).await.unwrap().codes, earned.codes[1..]);
+    let eve = launch.engine.redeem(earned.codes[0], email("eve"), None).await;
+    assert!(eve.is_ok(), "{eve:?}");
+    let quality = launch.engine.referral_quality(launch.person("ada")).await.unwrap();
+    assert_eq!((quality.referred, quality.rewards.len()), (4, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_given_away_by_many_calls_at_once_has_one_new_owner() {
+    let launch = Launch::start().await;
+    for (number, code) in launch.codes(3).await.into_iter().enumerate() {
+        let friend = email(&format!("friend{number}"));
+        launch.engine.share(email("ada"), friend.clone(), None, None).await.unwrap();
+        launch.engine.redeem(code, friend, None).await.unwrap();
+    }
+    launch.engine.earn(email("ada"), None).await.unwrap();
+    let calls = (0..16).map(|number| {
+        let (engine, friend) = (launch.engine.clone(), email(&format!("new{number}")));
+        tokio::spawn(async move { engine.share(email("ada"), friend, None, None).await.unwrap() })
+    });
+    let mut given = Vec::new();
+    for call in calls.collect::<Vec<_>>() {
+        given.extend(call.await.unwrap().invite_code);
+    }
+    given.sort();
+    given.dedup();
+    assert_eq!(given.len(), 3, "every code went to one friend, and no code is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_who_go_close_the_gate_and_no_codes_are_issued() {
+    let launch = Launch::start().await;
+    let codes = launch.codes(30).await;
+    let mut seen = Vec::new();
+    for (number, code) in codes.into_iter().enumerate() {
+        let name = format!("person{number}");
+        launch.engine.redeem(code, email(&name), None).await.unwrap();
+        seen.push(Sighting { person: launch.person(&name), kind: Seen::Churned, at: None });
+    }
+    seen.truncate(10);
+    launch.engine.observe(seen, None).await.unwrap();
+    let trust = launch.engine.trust().await.unwrap();
+    assert!(trust.paused && (trust.churn - 1.0 / 3.0).abs() < 1e-9);
+    let generate = |force| Generate { count: 5, force, ..Generate::default() };
+    let Err(Error::Rejected(Rejection::Invites(rejection))) =
+        launch.engine.generate(generate(false), None).await
+    else {
+        panic!("codes were issued");
+    };
+    let invites::Rejection::InvitesPaused { reasons } = rejection else { panic!("{rejection:?}") };
+    assert!(reasons[0].starts_with("churn_rate is 0.33"), "{reasons:?}");
+    assert_eq!(launch.engine.generate(generate(true), None).await.unwrap().codes.len(), 5);
+    let launch = launch.restart().await;
+    assert!(launch.engine.trust().await.unwrap().paused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_is_forgotten_and_the_others_keep_their_order() {
+    let launch = Launch::start().await;
+    for name in ["ada", "bob", "eve"] {
+        launch.join(name).await.unwrap();
+    }
+    let bob = launch.person("bob");
+    assert!(launch.engine.profile(bob).await.unwrap().is_some());
+    launch.engine.leave(bob).await.unwrap();
+    assert_eq!(launch.engine.profile(bob).await.unwrap(), None);
+    let launch = launch.restart().await;
+    assert_eq!(launch.engine.profile(bob).await.unwrap(), None);
+    let page = launch.engine.page(None, 10).await.unwrap();
+    let emails: Vec<_> =
+        page.items.into_iter().map(|(_, profile)| profile.unwrap().email).collect();
+    assert_eq!(emails, ["ada@example.com", "eve@example.com"]);
+    assert!(!launch.engine.join(wants("bob"), None).await.unwrap().already);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referral_code_brings_its_owner_a_referral() {
+    let launch = Launch::start().await;
+    let ada = launch.join("ada").await.unwrap();
+    let referral_code = Some(launch.engine.referral_code(&ada.standing));
+    launch.engine.join(actors::Join { referral_code, ..wants("bob") }, None).await.unwrap();
+    let quality = launch.engine.referral_quality(launch.person("ada")).await.unwrap();
+    assert_eq!(quality.referred, 1);
+}

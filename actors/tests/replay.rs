@@ -1,0 +1,134 @@
+//! Replay equals live, whatever happens in between.
+
+use actors::{Generate, InviteCode, Seen, Sighting, crash};
+use proptest::prelude::*;
+
+use crate::support::{Launch, email, later, minutes, wants};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(u8, Option<u8>),
+    Boost(u8, i32),
+    Leave(u8),
+    Generate(u32, Option<u8>),
+    Redeem(u8, u8),
+    Share(u8, u8),
+    Earn(u8),
+    Observe(Vec<(u8, Seen)>),
+    Evaluate,
+    Pass(i64),
+    Panic(&'static str, u32),
+}
+
+const POINTS: [&str; 5] = [
+    "cell.before_apply",
+    "cell.before_append",
+    "cell.after_append",
+    "cell.before_reaction",
+    "cell.before_reaction",
+];
+
+/// As many as an actor survives within a minute.
+const PANICS_MAX: usize = 5;
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = 0..24_u8;
+    let seen = prop::sample::select(Seen::ALL.to_vec());
+    prop_oneof![
+        8 => (who.clone(), prop::option::of(who.clone())).prop_map(|(a, b)| Step::Join(a, b)),
+        2 => (who.clone(), -30..30_i32).prop_map(|(a, points)| Step::Boost(a, points)),
+        1 => who.clone().prop_map(Step::Leave),
+        4 => (1..6_u32, prop::option::of(who.clone())).prop_map(|(n, a)| Step::Generate(n, a)),
+        8 => (any::<u8>(), who.clone()).prop_map(|(code, a)| Step::Redeem(code, a)),
+        4 => (who.clone(), who.clone()).prop_map(|(a, b)| Step::Share(a, b)),
+        3 => who.clone().prop_map(Step::Earn),
+        3 => prop::collection::vec((who, seen), 1..4).prop_map(Step::Observe),
+        1 => Just(Step::Evaluate),
+        2 => (-30..6_000_i64).prop_map(Step::Pass),
+        1 => (prop::sample::select(POINTS.to_vec()), 1..4_u32)
+            .prop_map(|(point, nth)| Step::Panic(point, nth)),
+    ]
+}
+
+/// Takes one step. What it is answered does not matter here: refusals and lost answers are part of
+/// the game.
+async fn take(launch: &Launch, step: Step, codes: &mut Vec<InviteCode>) {
+    let name = |number: u8| format!("person{number}");
+    let engine = &launch.engine;
+    match step {
+        Step::Join(who, referrer) => {
+            let mut join = wants(&name(who));
+            if let Some(referrer) = referrer
+                && let Ok(standing) = engine.standing(launch.person(&name(referrer))).await
+            {
+                join.referral_code = Some(engine.referral_code(&standing));
+            }
+            let _ = engine.join(join, None).await;
+        }
+        Step::Boost(who, points) => {
+            let person = launch.person(&name(who));
+            let _ = engine.boost(person, points, "test".to_owned(), None).await;
+        }
+        Step::Leave(who) => {
+            let _ = engine.leave(launch.person(&name(who))).await;
+        }
+        Step::Generate(count, to) => {
+            let issued_to = to.map(|to| email(&name(to)));
+            let generate = Generate { count, issued_to, ..Generate::default() };
+            if let Ok(generated) = engine.generate(generate, None).await {
+                codes.extend(generated.codes);
+            }
+        }
+        Step::Redeem(code, who) => {
+            if let Some(&code) = codes.get(usize::from(code) % codes.len().max(1)) {
+                let _ = engine.redeem(code, email(&name(who)), None).await;
+            }
+        }
+        Step::Share(from, to) => {
+            let _ = engine.share(email(&name(from)), email(&name(to)), None, None).await;
+        }
+        Step::Earn(who) => {
+            if let Ok(earned) = engine.earn(email(&name(who)), None).await {
+                codes.extend(earned.codes);
+            }
+        }
+        Step::Observe(seen) => {
+            let sighting =
+                |(who, kind)| Sighting { person: launch.person(&name(who)), kind, at: None };
+            let _ = engine.observe(seen.into_iter().map(sighting).collect(), None).await;
+        }
+        Step::Evaluate => {
+            let _ = engine.evaluate(None).await;
+        }
+        Step::Pass(passed) => launch.clock.set(later(launch.clock.now(), minutes(passed))),
+        Step::Panic(point, nth) => crash::arm(point, nth),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 48, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default()
+    })]
+    #[test]
+    fn replayed_state_equals_live_state_whatever_panics(
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (live, replayed) = runtime.block_on(async {
+            let launch = Launch::start().await;
+            let mut codes = Vec::new();
+            let mut panics = 0;
+            for step in steps {
+                panics += usize::from(matches!(step, Step::Panic(..)));
+                if panics <= PANICS_MAX || !matches!(step, Step::Panic(..)) {
+                    take(&launch, step, &mut codes).await;
+                }
+            }
+            POINTS.iter().for_each(|point| crash::arm(point, 0));
+            let live = launch.settled().await;
+            let launch = launch.restart().await;
+            (live, launch.settled().await)
+        });
+        prop_assert_eq!(live, replayed);
+    }
+}

@@ -1,0 +1,132 @@
+//! A launch in a temporary directory, with a clock that a test turns.
+
+use std::future::Future;
+use std::time::Duration;
+
+use actors::{
+    Clock, Email, Engine, Error, Failure, Generate, Identity, InviteCode, Join, Options, PersonId,
+    Policies, Timestamp,
+};
+use tempfile::TempDir;
+
+pub(crate) const NOON: &str = "2026-01-05T12:00:00Z";
+
+pub(crate) struct Launch {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Clock,
+    dir: TempDir,
+}
+
+impl Launch {
+    pub(crate) async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(NOON.parse().unwrap());
+        let engine = open(&dir, &clock, 1_000).await;
+        Self { engine, clock, dir }
+    }
+
+    /// Stops the engine in good order and opens it again on the same directory.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.engine.close().await;
+        drop(self.engine);
+        self.engine = open(&self.dir, &self.clock, 1_000).await;
+        self
+    }
+
+    pub(crate) async fn with_room_for(mut self, in_flight_max: usize) -> Self {
+        self.engine.close().await;
+        drop(self.engine);
+        self.engine = open(&self.dir, &self.clock, in_flight_max).await;
+        self
+    }
+
+    pub(crate) fn pass_days(&self, days: u32) {
+        self.clock.set(self.clock.now().plus_days(days));
+    }
+
+    pub(crate) async fn join(&self, name: &str) -> Result<actors::waitlist::Joined, Error> {
+        self.engine.join(wants(name), None).await
+    }
+
+    pub(crate) async fn codes(&self, count: u32) -> Vec<InviteCode> {
+        let generate = Generate { count, force: true, ..Generate::default() };
+        self.engine.generate(generate, None).await.unwrap().codes
+    }
+
+    pub(crate) fn person(&self, name: &str) -> PersonId {
+        self.engine.identity().person(&email(name))
+    }
+
+    /// Waits until nothing is under way any more: a round of reads of all domains during which
+    /// nothing was written.
+    pub(crate) async fn settled(&self) -> [[u8; 32]; 5] {
+        loop {
+            assert_eq!(self.engine.writable(), Ok(()));
+            let before = self.engine.stats().await.durable_seq;
+            let Ok(digests) = self.engine.digests().await else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            if self.engine.stats().await.durable_seq == before {
+                return digests;
+            }
+        }
+    }
+}
+
+async fn open(dir: &TempDir, clock: &Clock, in_flight_max: usize) -> Engine {
+    let options = Options {
+        dir: dir.path().to_owned(),
+        policies: Policies::default(),
+        in_flight_max,
+        timeout: Duration::from_secs(20),
+        cache_bytes: 8 << 20,
+        accept_loss: false,
+        clock: clock.clone(),
+    };
+    // The directory's lock goes when the last of the old engine's threads has seen that it ended.
+    loop {
+        match Engine::open(options.clone(), Identity::new(&[7; 32])).await {
+            Ok((engine, _)) => return engine,
+            Err(actors::OpenError::Journal(snapshots::Error::InUse { .. })) => {
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+pub(crate) fn email(name: &str) -> Email {
+    Email::parse(&format!("{name}@example.com")).unwrap()
+}
+
+pub(crate) fn wants(name: &str) -> Join {
+    Join {
+        email: email(name),
+        use_case: format!("{name} wants in"),
+        persona: "agency".to_owned(),
+        referral_code: None,
+        metadata: vec![("source".to_owned(), name.to_owned())],
+    }
+}
+
+pub(crate) fn minutes(n: i64) -> i64 {
+    n * 60_000_000
+}
+
+pub(crate) fn later(now: Timestamp, micros: i64) -> Timestamp {
+    Timestamp::from_micros(now.micros() + micros)
+}
+
+/// Asks until the answer is not that a part of the engine restarts.
+pub(crate) async fn when_back<T, F>(mut ask: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    loop {
+        match ask().await {
+            Err(Error::Failed(Failure::Unavailable)) => tokio::task::yield_now().await,
+            outcome => return outcome,
+        }
+    }
+}

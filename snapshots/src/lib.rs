@@ -1,0 +1,43 @@
+//! Sequence numbers and bytes: the journal of VoBee, and not one business word.
+//!
+//! A record is an opaque body with personal sections beside it. Records are gathered in a
+//! [`Batch`], a batch is committed by one [`Journal::append`], and when `append` has returned, a
+//! power cut does not lose it. Records are numbered from 1 without a gap.
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `journal.rs` | what the committer writes through, and what recovery reads through |
+//! | `record.rs` | one record on disk, and the batch that gathers them |
+//! | `frame.rs` | the unit of writing: header, checksum, parts of a large record |
+//! | `chain.rs` | the running hash over everything ever appended |
+//! | `watermark.rs` | the last acknowledged record, so that a lost tail is noticed |
+//! | `store.rs` | sled, used only in the way that survives a power cut |
+//! | `sled_journal.rs` | the journal over that store |
+//! | `recovery.rs` | the walk that tells the journal from a torn tail and from damage |
+//! | `verify.rs` | the same walk over a copy, for an operator who only wants to know |
+//! | `lock.rs` | one owner for a data directory |
+//! | `files.rs` | directories and files that are there after a power cut |
+//!
+//! Deliberately absent: threads, timers, retries of a failed write, and any clock but the one
+//! that measures how long a sync took.
+
+mod chain;
+mod error;
+mod files;
+mod frame;
+mod journal;
+mod lock;
+mod record;
+mod recovery;
+mod sled_journal;
+mod store;
+mod verify;
+mod watermark;
+
+pub use error::Error;
+pub use frame::FRAME_BYTES_MAX;
+pub use journal::{Appended, Journal, Reader};
+pub use lock::DataLock;
+pub use record::{Batch, RECORD_BYTES_MAX, RecordView, Section, SectionView};
+pub use sled_journal::{Options, Recovered, SledJournal};
+pub use verify::{Verified, verify};

@@ -1,0 +1,130 @@
+//! sled 0.34.7, used only in the way that survives a power cut.
+//!
+//! On Linux `flush` calls `sync_file_range`, which neither commits the file's size nor reaches
+//! the disk's cache. So a commit here is insert, `flush`, and then `sync_data` on a descriptor of
+//! our own. What sled offers beyond that stays unused: `flush_async` deadlocks, and batches and
+//! transactions would add what one frame a value already gives.
+//!
+//! Guards before opening: a process killed while sled wrote its snapshot leaves
+//! `snap.*.generating`, which would lock the database for ever, and sled creates its directories
+//! without syncing them.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sled::{Db, IVec};
+
+use crate::{Error, files};
+
+/// sled keeps its own lock a moment longer than its handle, on a thread of its pool.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+const LOCK_RETRY: Duration = Duration::from_millis(2);
+
+const FLUSH_EVERY_MS: u64 = 5000;
+
+/// One sled database and the descriptor that makes it durable.
+pub(crate) struct Store {
+    db: Db,
+    data: File,
+    data_path: PathBuf,
+}
+
+impl Store {
+    /// Opens or creates the database at `path` and makes it durable as it is.
+    pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Store, Error> {
+        let blobs = path.join("blobs");
+        files::create_dir(path)?;
+        files::create_dir(&blobs)?;
+        remove_unfinished_snapshots(path)?;
+        let db = open_patiently(path, cache_bytes)?;
+        let data_path = path.join("db");
+        let data = File::open(&data_path).map_err(Error::io("open", &data_path))?;
+        let store = Store { db, data, data_path };
+        store.commit()?;
+        files::sync_dir(&blobs)?;
+        files::sync_dir(path)?;
+        Ok(store)
+    }
+
+    /// Writes one frame into the store's memory; `commit` makes it durable.
+    pub(crate) fn insert(&self, key: &[u8], frame: &[u8]) -> Result<(), Error> {
+        self.db.insert(key, frame)?;
+        Ok(())
+    }
+
+    /// Makes every insert and removal so far durable.
+    pub(crate) fn commit(&self) -> Result<(), Error> {
+        self.db.flush()?;
+        self.data.sync_data().map_err(Error::io("sync", &self.data_path))
+    }
+
+    /// Removes every key after `last_good`, durably, and says how many there were.
+    pub(crate) fn cut_after(&self, last_good: Option<&[u8]>) -> Result<u64, Error> {
+        let mut cut = 0;
+        // Collected first: the iterator must not walk pages that change under it.
+        let keys: Vec<IVec> = match last_good {
+            Some(key) => self.db.range(after(key)..).keys().collect::<Result<_, _>>()?,
+            None => self.db.iter().keys().collect::<Result<_, _>>()?,
+        };
+        for key in keys {
+            self.db.remove(key)?;
+            cut += 1;
+        }
+        if cut > 0 {
+            self.commit()?;
+        }
+        Ok(cut)
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+}
+
+/// The least key above `key`.
+fn after(key: &[u8]) -> Vec<u8> {
+    let mut after = key.to_vec();
+    after.push(0);
+    after
+}
+
+fn remove_unfinished_snapshots(path: &Path) -> Result<(), Error> {
+    for name in files::names(path)? {
+        if is_unfinished_snapshot(&name) {
+            let unfinished = path.join(name);
+            fs::remove_file(&unfinished).map_err(Error::io("remove", &unfinished))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether sled died while it wrote this file.
+pub(crate) fn is_unfinished_snapshot(name: &str) -> bool {
+    name.starts_with("snap.") && name.ends_with(".generating")
+}
+
+fn open_patiently(path: &Path, cache_bytes: u64) -> Result<Db, Error> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .flush_every_ms(Some(FLUSH_EVERY_MS))
+        .use_compression(false);
+    let began = Instant::now();
+    loop {
+        match config.open() {
+            Ok(db) => return Ok(db),
+            // The data directory is ours, so whoever holds this lock is a predecessor in this
+            // process that is about to let go.
+            Err(error) if is_locked(&error) && began.elapsed() < LOCK_WAIT_MAX => {
+                thread::sleep(LOCK_RETRY);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn is_locked(error: &sled::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
+}

@@ -1,0 +1,10 @@
+//! The journal from outside: real files, real kills, and sled opened behind its back.
+
+mod damage;
+mod failing_disk;
+mod kill_and_reopen;
+mod owner;
+mod round_trip;
+mod support;
+mod torn_tail;
+mod verify;

@@ -1,0 +1,19 @@
+//! The command line: one file a subcommand.
+//!
+//! What goes to stdout is data, what goes to stderr is talk, and a reader that closes its end of a
+//! pipe is no error. Every subcommand loads the same configuration from the same sources, so
+//! `vobee config show` tells what `vobee serve` would do with the same flags. Deliberately absent:
+//! logic about waitlists, codes or gates; what a command beside a running node wants to know about
+//! those, it asks the node.
+
+mod arguments;
+pub mod config;
+pub mod exit;
+pub mod keys;
+mod output;
+pub mod serve;
+pub mod verify;
+pub mod version;
+
+pub use arguments::{Arguments, Command};
+pub use output::{Output, talk};

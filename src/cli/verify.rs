@@ -1,0 +1,56 @@
+//! `vobee verify`: whether the journal holds what it should, without changing anything.
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::{Output, talk};
+use crate::config::Config;
+
+/// How to print the result.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Walks the journal of the data directory and prints what it holds.
+///
+/// # Errors
+/// When acknowledged records are missing, a process owns the directory, or it cannot be read.
+pub fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::Result<()> {
+    let dir = &config.storage.dir;
+    talk(format_args!("verifying the journal in {} ...", dir.display()));
+    let verified = snapshots::verify(dir)
+        .with_context(|| format!("cannot vouch for the journal in {}", dir.display()))?;
+    let chain: String = verified.chain.iter().map(|byte| format!("{byte:02x}")).collect();
+    if options.json {
+        output.json(&json!({
+            "dir": dir,
+            "epoch": verified.epoch,
+            "records": verified.records,
+            "frames": verified.frames,
+            "next_seq": verified.next_seq,
+            "acknowledged": verified.watermark,
+            "chain": chain,
+            "torn": verified.torn,
+        }))?;
+        return Ok(());
+    }
+    let Some(epoch) = verified.epoch else {
+        output.line("there is no journal yet")?;
+        return Ok(());
+    };
+    let (records, frames) = (verified.records, verified.frames);
+    output.line(format_args!("epoch {epoch}: {records} records in {frames} frames, all sound"))?;
+    output.line(format_args!("chain {chain}"))?;
+    match verified.watermark {
+        Some(seq) => output.line(format_args!("acknowledged up to record {seq}"))?,
+        None => output.line("acknowledged up to an unknown record: the watermark is unreadable")?,
+    }
+    if let Some(torn) = verified.torn {
+        output
+            .line(format_args!("torn tail, never acknowledged, which a start cuts off: {torn}"))?;
+    }
+    Ok(())
+}

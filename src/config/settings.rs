@@ -1,0 +1,58 @@
+//! All settings together.
+
+use serde::{Deserialize, Serialize};
+
+use super::rule::Rule;
+use super::{
+    Invites, Limits, Log, Metrics, Quality, Referrals, Server, Storage, Waitlist, invites, limits,
+    log, metrics, quality, referrals, server, storage, waitlist,
+};
+
+/// Every setting of a node. The default is the one that `config/vobee.toml` shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Listeners, deadlines, trusted proxies.
+    pub server: Server,
+    /// The data directory.
+    pub storage: Storage,
+    /// Rates, sizes and counts.
+    pub limits: Limits,
+    /// The waitlist and its scoring.
+    pub waitlist: Waitlist,
+    /// Invite codes.
+    pub invites: Invites,
+    /// Referrals and their rewards.
+    pub referrals: Referrals,
+    /// Quality gates.
+    pub quality: Quality,
+    /// The log.
+    pub log: Log,
+    /// The Prometheus endpoint.
+    pub metrics: Metrics,
+}
+
+impl Config {
+    /// What single values cannot show: the key at fault and what is wrong.
+    pub(super) fn conflicts(&self) -> Vec<(&'static str, String)> {
+        let mut found = self.server.conflicts();
+        found.extend(self.referrals.conflicts());
+        found.extend(self.quality.conflicts());
+        found
+    }
+}
+
+/// Every setting there is, in the order of the shipped file.
+pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
+    const ALL: [&[Rule]; 9] = [
+        server::RULES,
+        storage::RULES,
+        limits::RULES,
+        waitlist::RULES,
+        invites::RULES,
+        referrals::RULES,
+        quality::RULES,
+        log::RULES,
+        metrics::RULES,
+    ];
+    ALL.into_iter().flatten()
+}

@@ -1,0 +1,30 @@
+//! `[storage]`: where the data lies and what it may take.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::rule::Rule;
+
+/// The data directory, its reserve, and the store's cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storage {
+    /// The data directory; one process owns it.
+    pub dir: PathBuf,
+    /// Below this much free space the node is not ready.
+    pub free_min_bytes: u64,
+    /// The page cache of the journal's store.
+    pub cache_bytes: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { dir: "vobee-data".into(), free_min_bytes: 256 << 20, cache_bytes: 64 << 20 }
+    }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::text("storage.dir", "the path of a directory", |text| !text.is_empty()),
+    Rule::whole("storage.free_min_bytes", 0, 1 << 50),
+    Rule::whole("storage.cache_bytes", 1 << 20, 1 << 40),
+];

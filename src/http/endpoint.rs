@@ -1,0 +1,218 @@
+//! One route, and everything that happens to its requests before and after the handler.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+
+use super::accept::Peer;
+use super::answer::Answer;
+use super::auth::Access;
+use super::call::Call;
+use super::error::Problem;
+use super::metrics::RouteMetrics;
+use super::node::Node;
+
+/// What a listener serves: everything, or one service's own routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Everything.
+    All,
+    /// The waitlist.
+    Waitlist,
+    /// Invite codes.
+    Invites,
+    /// Referrals.
+    Referrals,
+    /// Quality gates.
+    Quality,
+}
+
+impl Service {
+    /// The name in `/health`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::All => "vobee",
+            Self::Waitlist => "waitlist",
+            Self::Invites => "invites",
+            Self::Referrals => "referrals",
+            Self::Quality => "quality-gates",
+        }
+    }
+
+    fn serves(self, path: &str) -> bool {
+        let prefix = match self {
+            Self::All => return true,
+            Self::Waitlist => "/api/waitlist",
+            Self::Invites => "/api/invites",
+            Self::Referrals => "/api/referrals",
+            Self::Quality => "/api/quality",
+        };
+        path.starts_with(prefix) || ["/health", "/livez", "/readyz"].contains(&path)
+    }
+}
+
+/// Collects the routes of one listener.
+pub(crate) struct Routes {
+    node: Arc<Node>,
+    service: Service,
+    router: Router,
+}
+
+impl Routes {
+    pub(crate) fn of(node: &Arc<Node>, service: Service) -> Self {
+        Self { node: Arc::clone(node), service, router: Router::new() }
+    }
+
+    pub(crate) fn get<H, F>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: FnOnce(Call) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.add(MethodFilter::GET, "GET", path, access, handler)
+    }
+
+    pub(crate) fn post<H, F>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: FnOnce(Call) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.add(MethodFilter::POST, "POST", path, access, handler)
+    }
+
+    pub(crate) fn delete<H, F>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: FnOnce(Call) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.add(MethodFilter::DELETE, "DELETE", path, access, handler)
+    }
+
+    fn add<H, F>(
+        mut self,
+        filter: MethodFilter,
+        method: &'static str,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
+    where
+        H: FnOnce(Call) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        if !self.service.serves(path) {
+            return self;
+        }
+        let route = self.endpoint(access, method, path);
+        let attend = on(filter, move |request: Request| attend(route, request, handler));
+        self.router = self.router.route(path, attend);
+        self
+    }
+
+    /// The routes, and a problem document for whatever is none of them.
+    pub(crate) fn router(self) -> Router {
+        let unknown = self.endpoint(Access::Public, "other", "unknown");
+        let other_method = Arc::clone(&unknown);
+        self.router
+            .fallback(move |request: Request| {
+                attend(unknown, request, |_| async { Err(Problem::not_found()) })
+            })
+            .method_not_allowed_fallback(move |request: Request| {
+                attend(other_method, request, |_| async { Err(Problem::method_not_allowed()) })
+            })
+    }
+
+    fn endpoint(&self, access: Access, method: &'static str, path: &'static str) -> Arc<Endpoint> {
+        Arc::new(Endpoint {
+            node: Arc::clone(&self.node),
+            service: self.service,
+            path,
+            access,
+            metrics: RouteMetrics::new(method, path),
+        })
+    }
+}
+
+/// What is known of a route before a request comes.
+struct Endpoint {
+    node: Arc<Node>,
+    service: Service,
+    path: &'static str,
+    access: Access,
+    metrics: RouteMetrics,
+}
+
+/// From a request to its answer, on every route alike.
+async fn attend<H, F>(endpoint: Arc<Endpoint>, request: Request, handler: H) -> Response
+where
+    H: FnOnce(Call) -> F,
+    F: Future<Output = Answer>,
+{
+    let start = Instant::now();
+    let answer = match admit(&endpoint, request) {
+        Ok(call) => survive(handler(call)).await,
+        Err(problem) => Err(problem),
+    };
+    let response = answer.unwrap_or_else(|problem| {
+        if problem.kind.status.is_server_error() {
+            endpoint.node.complaints.note(endpoint.path, problem.kind.code);
+        }
+        problem.into()
+    });
+    endpoint.metrics.record(response.status(), start.elapsed());
+    response
+}
+
+fn admit(endpoint: &Endpoint, request: Request) -> Result<Call, Problem> {
+    let (parts, body) = request.into_parts();
+    let node = &endpoint.node;
+    let peer = parts.extensions.get::<Peer>().expect("the accept loop names the peer");
+    let client = node.proxies.client(peer.0.ip(), &parts.headers);
+    if endpoint.access != Access::Probe {
+        node.admission.admit(client)?;
+    }
+    let caller = node.doorkeeper.admit(endpoint.access, client, &parts.headers)?;
+    if let Some(caller) = caller {
+        node.admission.admit_key(caller.id)?;
+    }
+    Ok(Call { node: Arc::clone(node), service: endpoint.service, parts, body, client, caller })
+}
+
+/// Turns a panic into a problem. The panic hook has logged it; the connection lives on.
+async fn survive(work: impl Future<Output = Answer>) -> Answer {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        // Whatever the handler left half done goes with it: it shares nothing but the engine's
+        // handle, whose messages are sent whole.
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Problem::panicked())))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_a_problem_and_no_more() {
+        let problem = survive(async { panic!("a defect") }).await.expect_err("a problem");
+        assert_eq!(problem.kind.status.as_u16(), 500);
+    }
+
+    #[test]
+    fn a_service_serves_its_own_routes_and_its_health() {
+        assert!(Service::Waitlist.serves("/api/waitlist/join"));
+        assert!(Service::Waitlist.serves("/health"));
+        assert!(!Service::Waitlist.serves("/api/invites/redeem"));
+        assert!(!Service::Waitlist.serves("/metrics"));
+        assert!(Service::All.serves("/metrics"));
+    }
+}

@@ -1,0 +1,67 @@
+//! The HTTP edge: parse, call the engine, map its answer.
+//!
+//! A request passes one function of ours, [`endpoint::attend`], around a plain axum router: it
+//! finds out who calls, holds them to the limits, asks for the key that the route demands, runs the
+//! handler, and counts. Handlers know one another's order of steps and nothing of invites: read the
+//! input, call the engine, turn the result into JSON. Whatever goes wrong becomes a problem
+//! document in [`error`], the only place that knows statuses.
+//!
+//! What is absent: rules about people, codes or gates, which are the engine's, and any trace of a
+//! request's content in the log.
+
+pub mod accept;
+
+mod admission;
+mod answer;
+mod auth;
+mod body;
+mod call;
+mod client;
+mod endpoint;
+mod error;
+mod metrics;
+mod node;
+mod routes;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use auth::Access::{Admin, App, Metrics, Person, Probe, Public};
+use endpoint::Routes;
+use routes::{invites, operations, quality, referrals, waitlist};
+
+pub(crate) use admission::Admission;
+pub(crate) use auth::Doorkeeper;
+pub(crate) use client::Proxies;
+pub(crate) use endpoint::Service;
+pub(crate) use node::{Complaints, Node};
+
+/// Every route there is, with what it asks of its caller; of these, the ones that `service` serves.
+pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
+    Routes::of(node, service)
+        .post("/api/waitlist/join", Public, waitlist::join)
+        .get("/api/waitlist/stats", App, waitlist::stats)
+        .get("/api/waitlist/me", Person, waitlist::me)
+        .delete("/api/waitlist/me", Person, waitlist::leave)
+        .get("/api/waitlist", Admin, waitlist::page)
+        .get("/api/waitlist/{email}", App, waitlist::entry)
+        .delete("/api/waitlist/{email}", Admin, waitlist::remove)
+        .post("/api/waitlist/{email}/boost", Admin, waitlist::boost)
+        .post("/api/invites/generate", Admin, invites::generate)
+        .post("/api/invites/redeem", Public, invites::redeem)
+        .get("/api/invites/{code}/status", Public, invites::status)
+        .post("/api/referrals/earn", App, referrals::earn)
+        .post("/api/referrals/share", App, referrals::share)
+        .get("/api/referrals/{email}/quality", App, referrals::quality)
+        .post("/api/quality/events", App, quality::observe)
+        .get("/api/quality/trust-score", App, quality::trust_score)
+        .post("/api/quality/evaluate-gate", App, quality::evaluate_gate)
+        .get("/api/quality/alerts", App, quality::alerts)
+        .get("/health", Probe, operations::health)
+        .get("/livez", Probe, operations::livez)
+        .get("/readyz", Probe, operations::readyz)
+        .get("/metrics", Metrics, operations::metrics)
+        .get("/", Probe, operations::index)
+        .router()
+}

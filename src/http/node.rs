@@ -1,0 +1,84 @@
+//! What the handlers share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use actors::Engine;
+use tokio::sync::Semaphore;
+
+use super::{Admission, Doorkeeper, Proxies};
+use crate::shutdown::Shutdown;
+use crate::telemetry::{Recorder, StartTime};
+
+/// One node's engine and the rules of its edge.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) doorkeeper: Doorkeeper,
+    pub(crate) admission: Admission,
+    pub(crate) proxies: Proxies,
+    /// What every invite code starts with.
+    pub(crate) code_prefix: String,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) body_time_max: Duration,
+    pub(crate) dir: PathBuf,
+    /// Below so many free bytes the node is not ready.
+    pub(crate) free_bytes_min: u64,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) connections_max: usize,
+    pub(crate) recorder: Recorder,
+    pub(crate) metrics_enabled: bool,
+    pub(crate) start: StartTime,
+    /// Thrown first of all when the node is to stop, so that nobody new is sent here.
+    pub(crate) draining: Shutdown,
+    pub(crate) complaints: Complaints,
+}
+
+impl Node {
+    /// Each thing that has to be in order for the node to take writes, and what is wrong with it.
+    pub(crate) fn checks(&self) -> [(&'static str, Result<(), String>); 3] {
+        let draining = match self.draining.is_requested() {
+            false => Ok(()),
+            true => Err("the node is stopping".to_owned()),
+        };
+        [("running", draining), ("journal", self.engine.writable()), ("disk", self.disk())]
+    }
+
+    /// Bytes that may still be written to the file system of the data directory.
+    pub(crate) fn free_bytes(&self) -> std::io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.dir)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn disk(&self) -> Result<(), String> {
+        let free = self.free_bytes().map_err(|error| format!("free space is unknown: {error}"))?;
+        let min = self.free_bytes_min;
+        if free < min {
+            return Err(format!("{free} bytes are free, storage.free_min_bytes is {min}"));
+        }
+        Ok(())
+    }
+}
+
+/// Logs that answers failed, at most once a second, so that an outage does not fill the disk.
+#[derive(Default)]
+pub(crate) struct Complaints {
+    last: AtomicI64,
+    unsaid: AtomicU64,
+}
+
+impl Complaints {
+    pub(crate) fn note(&self, route: &'static str, code: &'static str) {
+        let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()).timestamp();
+        let last = self.last.load(Ordering::Relaxed);
+        let mine = now != last
+            && self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if mine {
+            let unsaid = self.unsaid.swap(0, Ordering::Relaxed);
+            tracing::warn!(route, code, unsaid, "a request failed");
+        } else {
+            self.unsaid.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Whether the node lives, takes writes, and how it does.
+
+use actors::Timestamp;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, Response};
+use serde::Serialize;
+
+use super::text::Text;
+use crate::http::answer::{Answer, ok};
+use crate::http::call::Call;
+use crate::http::error::{FieldError, Problem};
+use crate::telemetry;
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    service: &'static str,
+    timestamp: Text<Timestamp>,
+}
+
+pub(in crate::http) async fn health(call: Call) -> Answer {
+    let healthy = call.node.checks().iter().all(|(_, found)| found.is_ok());
+    ok(&Health {
+        status: if healthy { "healthy" } else { "unhealthy" },
+        service: call.service.name(),
+        timestamp: Text(call.node.engine.now()),
+    })
+}
+
+#[derive(Serialize)]
+struct Alive {
+    status: &'static str,
+}
+
+pub(in crate::http) async fn livez(_: Call) -> Answer {
+    ok(&Alive { status: "alive" })
+}
+
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+}
+
+pub(in crate::http) async fn readyz(call: Call) -> Answer {
+    let checks = call.node.checks();
+    let wrong = checks.iter().filter_map(|(name, found)| {
+        let message = found.as_ref().err()?.clone().into();
+        Some(FieldError { field: (*name).to_owned(), message })
+    });
+    let wrong: Vec<FieldError> = wrong.collect();
+    if !wrong.is_empty() {
+        return Err(Problem::not_ready(wrong));
+    }
+    let verbose = call.parts.uri.query().is_some_and(|query| query.starts_with("verbose"));
+    let checks = checks.iter().filter(|_| verbose);
+    let checks = checks.map(|(name, found)| Check { name, ok: found.is_ok() }).collect();
+    ok(&Ready { status: "ready", checks })
+}
+
+pub(in crate::http) async fn metrics(call: Call) -> Answer {
+    let node = &call.node;
+    if !node.metrics_enabled {
+        return Err(Problem::not_found());
+    }
+    telemetry::fill(&node.engine.stats().await);
+    let ready = node.checks().iter().all(|(_, found)| found.is_ok());
+    let connections = node.connections_max.saturating_sub(node.connections.available_permits());
+    telemetry::fill_edge(ready, connections, node.free_bytes().ok());
+    let mut response = Response::new(Body::from(node.recorder.render(node.start)));
+    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+#[derive(Serialize)]
+struct Index {
+    name: &'static str,
+    version: &'static str,
+    about: &'static str,
+    documentation: &'static str,
+    see: [&'static str; 4],
+}
+
+pub(in crate::http) async fn index(_: Call) -> Answer {
+    ok(&Index {
+        name: "vobee",
+        version: env!("CARGO_PKG_VERSION"),
+        about: env!("CARGO_PKG_DESCRIPTION"),
+        documentation: "README.md, beside the program",
+        see: ["/health", "/readyz?verbose", "/metrics", "/api/waitlist/join"],
+    })
+}

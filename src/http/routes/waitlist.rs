@@ -1,0 +1,293 @@
+//! `/api/waitlist`: joining, standing in line, leaving.
+
+use std::collections::BTreeMap;
+
+use actors::waitlist::Persona;
+use actors::{Email, Join, PersonId, Profile, Standing, Timestamp, Wait};
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::text::Text;
+use crate::http::answer::{Answer, json, ok};
+use crate::http::call::{Call, Input};
+use crate::http::error::{FieldError, Problem};
+use crate::http::node::Node;
+
+const USE_CASE_CHARACTERS_MAX: usize = 4000;
+const PERSONA_CHARACTERS_MAX: usize = 50;
+const REFERRAL_CODE_CHARACTERS_MAX: usize = 64;
+const METADATA_PAIRS_MAX: usize = 16;
+const METADATA_KEY_CHARACTERS_MAX: usize = 64;
+const METADATA_VALUE_CHARACTERS_MAX: usize = 256;
+const POINTS_MAX: i64 = 1_000_000;
+const REASON_CHARACTERS_MAX: usize = 200;
+const PAGE_MAX: usize = 1000;
+const PAGE_DEFAULT: usize = 100;
+
+#[derive(Serialize)]
+struct Days {
+    low: u32,
+    high: u32,
+}
+
+impl Days {
+    fn of(wait: Option<&Wait>) -> Option<Self> {
+        wait.and_then(|wait| wait.days).map(|(low, high)| Self { low, high })
+    }
+}
+
+#[derive(Serialize)]
+struct Joined<'a> {
+    status: &'static str,
+    position: Option<u64>,
+    total_waiting: u64,
+    estimated_wait: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_wait_days: Option<Days>,
+    already_joined: bool,
+    state: &'static str,
+    id: Text<PersonId>,
+    priority_score: i32,
+    referral_code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person_token: Option<String>,
+}
+
+pub(in crate::http) async fn join(call: Call) -> Answer {
+    let Input { node, tag, mut fields } = call.input().await?;
+    let email = fields.parsed("email", Email::parse);
+    let use_case = fields.text("use_case", 1..=USE_CASE_CHARACTERS_MAX);
+    let persona = fields.text("persona", 0..=PERSONA_CHARACTERS_MAX);
+    let referral_code = fields.optional_text("referral_code", 1..=REFERRAL_CODE_CHARACTERS_MAX);
+    let metadata = fields.pairs(
+        "metadata",
+        METADATA_PAIRS_MAX,
+        METADATA_KEY_CHARACTERS_MAX,
+        METADATA_VALUE_CHARACTERS_MAX,
+    );
+    let whole = email.zip(use_case).zip(persona).map(|((email, use_case), persona)| Join {
+        email,
+        use_case,
+        persona,
+        referral_code,
+        metadata,
+    });
+    let joined = node.engine.join(fields.finish(whole)?, tag).await?;
+    let (standing, already) = (&joined.standing, joined.already);
+    let status = if already { StatusCode::OK } else { StatusCode::CREATED };
+    let token = (!already).then(|| node.engine.identity().token(standing.person));
+    json(
+        status,
+        &Joined {
+            status: "success",
+            position: standing.position,
+            total_waiting: standing.total,
+            estimated_wait: standing.wait.as_ref().map(|wait| wait.text.as_str()),
+            estimated_wait_days: Days::of(standing.wait.as_ref()),
+            already_joined: already,
+            state: standing.state.as_str(),
+            id: Text(standing.person),
+            priority_score: standing.score,
+            referral_code: node.engine.referral_code(standing),
+            person_token: token,
+        },
+    )
+}
+
+#[derive(Serialize)]
+struct Stats {
+    total: u64,
+    processed_today: u64,
+    invited: u64,
+    members: u64,
+    removed: u64,
+    joined_today: u64,
+    by_persona: ByPersona,
+    invites_per_day: f64,
+}
+
+#[derive(Serialize)]
+struct ByPersona {
+    solo_founder: u64,
+    small_team: u64,
+    agency: u64,
+    content_creator: u64,
+    other: u64,
+}
+
+pub(in crate::http) async fn stats(call: Call) -> Answer {
+    let stats = call.node.engine.waitlist_stats().await?;
+    let of = |persona: Persona| stats.by_persona[persona as usize];
+    ok(&Stats {
+        total: stats.waiting,
+        processed_today: stats.processed_today,
+        invited: stats.invited,
+        members: stats.members,
+        removed: stats.removed,
+        joined_today: stats.joined_today,
+        by_persona: ByPersona {
+            solo_founder: of(Persona::SoloFounder),
+            small_team: of(Persona::SmallTeam),
+            agency: of(Persona::Agency),
+            content_creator: of(Persona::ContentCreator),
+            other: of(Persona::Other),
+        },
+        invites_per_day: stats.invites_per_day,
+    })
+}
+
+/// One person on the list. What was typed is absent while the book of it is being rebuilt.
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: Text<PersonId>,
+    state: &'static str,
+    position: Option<u64>,
+    ahead: Option<u64>,
+    total: u64,
+    estimated_wait: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_wait_days: Option<Days>,
+    email: Option<&'a str>,
+    persona: &'a str,
+    use_case: Option<&'a str>,
+    metadata: Option<BTreeMap<&'a str, &'a str>>,
+    priority_score: i32,
+    boost: i32,
+    joined_at: Text<Timestamp>,
+    invited_at: Option<Text<Timestamp>>,
+    referral_code: String,
+}
+
+impl<'a> Entry<'a> {
+    fn of(node: &Node, standing: &'a Standing, profile: Option<&'a Profile>) -> Self {
+        Self {
+            id: Text(standing.person),
+            state: standing.state.as_str(),
+            position: standing.position,
+            ahead: standing.position.map(|position| position.saturating_sub(1)),
+            total: standing.total,
+            estimated_wait: standing.wait.as_ref().map(|wait| wait.text.as_str()),
+            estimated_wait_days: Days::of(standing.wait.as_ref()),
+            email: profile.map(|profile| profile.email.as_str()),
+            persona: profile.map_or(standing.persona.as_str(), |profile| &profile.persona),
+            use_case: profile.map(|profile| profile.use_case.as_str()),
+            metadata: profile.map(|profile| {
+                profile.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+            }),
+            priority_score: standing.score,
+            boost: standing.boost,
+            joined_at: Text(standing.joined_at),
+            invited_at: standing.invited_at.map(Text),
+            referral_code: node.engine.referral_code(standing),
+        }
+    }
+}
+
+pub(in crate::http) async fn me(call: Call) -> Answer {
+    let person = call.person()?;
+    show(&call.node, person).await
+}
+
+pub(in crate::http) async fn entry(mut call: Call) -> Answer {
+    let email = call.email().await?;
+    let person = call.node.engine.identity().person(&email);
+    show(&call.node, person).await
+}
+
+async fn show(node: &Node, person: PersonId) -> Answer {
+    let standing = node.engine.standing(person).await?;
+    let profile = node.engine.profile(person).await?;
+    ok(&Entry::of(node, &standing, profile.as_ref()))
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    items: Vec<Entry<'a>>,
+    next: Option<&'a str>,
+}
+
+pub(in crate::http) async fn page(call: Call) -> Answer {
+    let (limit, after) = window(call.parts.uri.query().unwrap_or_default())?;
+    let node = &call.node;
+    let page = node.engine.page(after, limit).await?;
+    let people = page.items.iter();
+    let items = people.map(|(standing, profile)| Entry::of(node, standing, profile.as_ref()));
+    ok(&Page { items: items.collect(), next: page.next.as_deref() })
+}
+
+/// `limit` and `after` of a list. A cursor is made of characters that need no escaping.
+fn window(query: &str) -> Result<(usize, Option<String>), Problem> {
+    let (mut limit, mut after, mut errors) = (PAGE_DEFAULT, None, Vec::new());
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=').unwrap_or((pair, "")) {
+            ("limit", text) => match text.parse() {
+                Ok(given) if (1..=PAGE_MAX).contains(&given) => limit = given,
+                _ => errors.push(FieldError {
+                    field: "limit".to_owned(),
+                    message: "must be a whole number from 1 to 1000".into(),
+                }),
+            },
+            ("after", cursor) => after = Some(cursor.to_owned()),
+            (name, _) => errors.push(FieldError {
+                field: name.chars().take(64).collect(),
+                message: "unknown parameter; known are limit, after".into(),
+            }),
+        }
+    }
+    if errors.is_empty() { Ok((limit, after)) } else { Err(Problem::invalid(errors)) }
+}
+
+pub(in crate::http) async fn boost(mut call: Call) -> Answer {
+    let email = call.email().await?;
+    let Input { node, tag, mut fields } = call.input().await?;
+    let points = fields.integer("points", -POINTS_MAX..=POINTS_MAX);
+    let reason = fields.text("reason", 1..=REASON_CHARACTERS_MAX);
+    let (points, reason) = fields.finish(points.zip(reason))?;
+    let person = node.engine.identity().person(&email);
+    let standing = node.engine.boost(person, points, reason, tag).await?;
+    let profile = node.engine.profile(person).await?;
+    ok(&Entry::of(&node, &standing, profile.as_ref()))
+}
+
+#[derive(Serialize)]
+struct Left {
+    status: &'static str,
+    message: &'static str,
+    erased_at: Text<Timestamp>,
+}
+
+pub(in crate::http) async fn leave(call: Call) -> Answer {
+    let person = call.person()?;
+    erase(&call.node, person).await
+}
+
+pub(in crate::http) async fn remove(mut call: Call) -> Answer {
+    let email = call.email().await?;
+    let person = call.node.engine.identity().person(&email);
+    erase(&call.node, person).await
+}
+
+async fn erase(node: &Node, person: PersonId) -> Answer {
+    let left = node.engine.leave(person).await?;
+    ok(&Left {
+        status: "success",
+        message: "Removed from the waitlist and erased",
+        erased_at: Text(left.at),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_a_limit_and_a_cursor_and_nothing_else() {
+        assert_eq!(window(""), Ok((PAGE_DEFAULT, None)));
+        assert_eq!(window("limit=1000&after=abc"), Ok((1000, Some("abc".to_owned()))));
+        let problem = window("limit=1001&befor=x").expect_err("both are wrong");
+        assert_eq!(problem.errors().len(), 2);
+        for bad in ["limit=0", "limit=-1", "limit=", "limit=x"] {
+            assert!(window(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The `vobee` node around the engine: HTTP, configuration, keys, signals.
+//!
+//! [`run`] is the whole node; the binary and the tests call it. The engine in `actors` knows none
+//! of what is here and runs without it.
+
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod keys;
+pub mod shutdown;
+pub mod telemetry;
+
+mod run;
+
+pub use run::{RunError, run};

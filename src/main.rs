@@ -1,0 +1,32 @@
+//! The `vobee` program: arguments, configuration, runtime, exit code.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use vobee::cli::{self, Arguments, Command, Output, exit};
+use vobee::config::{Config, load};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ExitCode::from(execute(&arguments).unwrap_or_else(|error| exit::report(&error)))
+}
+
+fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
+    let sources = arguments.sources();
+    let config = || -> anyhow::Result<Config> { Ok(load(&sources)?.config) };
+    let output = &mut Output::stdout();
+    match &arguments.command {
+        None | Some(Command::Serve) => serve(config()?)?,
+        Some(Command::Config(options)) => return cli::config::run(options, &sources, output),
+        Some(Command::Keys(options)) => cli::keys::run(options, &config()?, output)?,
+        Some(Command::Verify(options)) => cli::verify::run(options, &config()?, output)?,
+        Some(Command::Version(options)) => cli::version::run(options, output)?,
+    }
+    Ok(exit::OK)
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(cli::serve::run(config))
+}

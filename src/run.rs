@@ -1,0 +1,241 @@
+//! A node from start to stop, in the order that keeps its promises.
+//!
+//! Start: own the data directory, recover, then listen; whoever gets a connection gets answers.
+//! Stop: say so at `/readyz`, then stop listening, let what is under way finish, then commit. The
+//! whole of a stop fits into `server.drain_seconds`.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{Engine, Identity, OpenError, Options, Recovery};
+use metrics_exporter_prometheus::BuildError;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, Server};
+use crate::http::accept::{self, Limits};
+use crate::http::{self, Admission, Complaints, Doorkeeper, Node, Proxies, Service};
+use crate::keys::{self, Keyring};
+use crate::shutdown::Shutdown;
+use crate::telemetry::{self, Recorder, StartTime};
+
+/// How long `/readyz` says that the node stops before it does, so that a load balancer that looks
+/// a few times a second sends nobody new.
+const NOTICE: Duration = Duration::from_millis(500);
+
+/// What is kept of the time for stopping, for the notice before the drain and the commit after it.
+const RESERVE: Duration = Duration::from_secs(2);
+
+/// The longest that the last commit may take at a stop. It is over in milliseconds or the disk is
+/// gone, and what was not committed was not answered either.
+const CLOSE_MAX: Duration = Duration::from_millis(1500);
+
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// Seconds between two looks for clients that have gone idle.
+const FORGET_EVERY: u32 = 10;
+
+/// Why a node did not start, or stopped without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Keys are switched off though somebody else could reach the node.
+    #[error("server.open needs every listener on loopback, and server.host is {0}")]
+    OpenBeyondLoopback(std::net::IpAddr),
+    /// The data directory or the keys in it.
+    #[error("cannot use the data directory {path}")]
+    Directory {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// The journal.
+    #[error("cannot open the journal")]
+    Open(#[from] OpenError),
+    /// A port that is taken, or an address that is not this machine's.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where to.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another recorder is installed in this process.
+    #[error("cannot record metrics")]
+    Recorder(#[from] BuildError),
+    /// The engine cannot go on; nothing that was answered is lost.
+    #[error("{0}")]
+    Engine(String),
+}
+
+/// Runs a node until `shutdown` resolves, and stops it in good order.
+///
+/// # Errors
+/// When the node cannot start, or when its engine cannot go on.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let start = StartTime::now();
+    telemetry::start_log(&config.log);
+    let host = config.server.host;
+    if config.server.open && !host.to_canonical().is_loopback() {
+        return Err(RunError::OpenBeyondLoopback(host));
+    }
+    let recorder = Recorder::install(start)?;
+    let (keys, identity) = directory(&config.storage.dir)?;
+    let (engine, recovery) = Engine::open(options(&config), identity).await?;
+    let listeners = listen(&config.server).await?;
+    announce(&config, &keys, &listeners, &recovery);
+
+    let limits = limits(&config);
+    let draining = Shutdown::new();
+    let node = Arc::new(Node {
+        engine: engine.clone(),
+        doorkeeper: Doorkeeper {
+            keys,
+            open: config.server.open,
+            metrics_public: config.metrics.public,
+        },
+        admission: Admission::new(&config.limits),
+        proxies: Proxies::new(config.server.trusted_proxies),
+        code_prefix: config.invites.prefix,
+        body_bytes_max: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
+        body_time_max: Duration::from_secs(config.server.body_timeout_seconds.into()),
+        dir: config.storage.dir,
+        free_bytes_min: config.storage.free_min_bytes,
+        connections: Arc::clone(&limits.connections),
+        connections_max: limits.connections.available_permits(),
+        recorder: recorder.clone(),
+        metrics_enabled: config.metrics.enabled,
+        start,
+        draining: draining.clone(),
+        complaints: Complaints::default(),
+    });
+    let stop = Shutdown::new();
+    let mut servers = JoinSet::new();
+    for (service, listener) in listeners {
+        let router = http::router(&node, service);
+        servers.spawn(accept::serve(listener, router, limits.clone(), stop.clone()));
+    }
+    let mut background = JoinSet::new();
+    background.spawn(recorder.keep_up());
+    background.spawn(keep_up(node));
+
+    let outcome = tokio::select! {
+        () = shutdown => Ok(()),
+        why = engine.failed() => Err(RunError::Engine(why)),
+    };
+    draining.request();
+    if outcome.is_ok() {
+        tokio::time::sleep(NOTICE).await;
+    }
+    stop.request();
+    while servers.join_next().await.is_some() {}
+    if tokio::time::timeout(CLOSE_MAX, engine.close()).await.is_err() {
+        tracing::warn!("gave up waiting for the last commit; nothing in it had been answered");
+    }
+    outcome
+}
+
+fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
+    let wrong = |source| RunError::Directory { path: path.to_owned(), source };
+    std::fs::create_dir_all(path).map_err(wrong)?;
+    let keys = Keyring::open(path).map_err(wrong)?;
+    let secret = keys::identity_secret(path).map_err(wrong)?;
+    Ok((keys, Identity::new(&secret)))
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        dir: config.storage.dir.clone(),
+        policies: config.policies(),
+        in_flight_max: usize::try_from(config.limits.in_flight).unwrap_or(usize::MAX),
+        timeout: Duration::from_secs(config.server.request_timeout_seconds.into()),
+        cache_bytes: config.storage.cache_bytes,
+        accept_loss: false,
+        clock: actors::Clock::system(),
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits::new(
+        usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
+        Duration::from_secs(config.server.header_timeout_seconds.into()),
+        Duration::from_secs(config.server.drain_seconds.into()).saturating_sub(RESERVE),
+    )
+}
+
+async fn listen(server: &Server) -> Result<Vec<(Service, TcpListener)>, RunError> {
+    let services = [
+        (Service::Waitlist, server.ports.waitlist),
+        (Service::Invites, server.ports.invites),
+        (Service::Referrals, server.ports.referrals),
+        (Service::Quality, server.ports.quality),
+    ];
+    let on = services.into_iter().filter(|(_, port)| *port != 0);
+    let mut listeners = Vec::new();
+    for (service, port) in [(Service::All, server.port)].into_iter().chain(on) {
+        let address = SocketAddr::new(server.host, port);
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| RunError::Listen { address, source })?;
+        listeners.push((service, listener));
+    }
+    Ok(listeners)
+}
+
+/// The three lines that a start prints: where to go, with which key, and what is there already.
+fn announce(
+    config: &Config,
+    keys: &Keyring,
+    listeners: &[(Service, TcpListener)],
+    recovery: &Recovery,
+) {
+    let mut others = Vec::new();
+    for (service, listener) in listeners {
+        // A listener that was just bound has an address.
+        let Ok(address) = listener.local_addr() else { continue };
+        match service {
+            Service::All => eprint!("listening on http://{address}"),
+            Service::Waitlist | Service::Invites | Service::Referrals | Service::Quality => {
+                others.push(format!("{} on {}", service.name(), address.port()));
+            }
+        }
+    }
+    match others.as_slice() {
+        [] => eprintln!(),
+        others => eprintln!(" ({})", others.join(", ")),
+    }
+    match keys.admin_key() {
+        _ if config.server.open => eprintln!("keys are switched off, everybody may do everything"),
+        Some(path) => eprintln!("admin key in {}", path.display()),
+        None => eprintln!("admin key not kept in clear; `vobee keys create` makes a new one"),
+    }
+    let dir = config.storage.dir.canonicalize();
+    let dir = dir.as_ref().unwrap_or(&config.storage.dir).display();
+    let seconds = recovery.took.as_secs_f64();
+    eprintln!("data in {dir}, {} events recovered in {seconds:.2} s", recovery.events);
+}
+
+/// What has to be done every second for as long as the node runs.
+async fn keep_up(node: Arc<Node>) {
+    let mut tick = tokio::time::interval(UPKEEP);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for count in 1_u32.. {
+        tick.tick().await;
+        let node = Arc::clone(&node);
+        let looked = tokio::task::spawn_blocking(move || {
+            match node.doorkeeper.keys.reload_if_changed() {
+                Ok(true) => tracing::info!("read the keys again"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "cannot read the keys; the old ones count"),
+            }
+            if count.is_multiple_of(FORGET_EVERY) {
+                node.admission.forget_idle();
+            }
+        });
+        // It does not panic; if it did, the hook has said so and the next second is another try.
+        let _ = looked.await;
+    }
+}

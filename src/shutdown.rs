@@ -1,0 +1,99 @@
+//! When to stop, told once to everybody who has to know.
+//!
+//! A [`Shutdown`] is a one-way switch: it is asked for at most once and never taken back. Whoever
+//! accepts connections, serves one, or keeps a timer holds a clone and looks at it. Stopping in the
+//! right order (say so at `/readyz`, stop accepting, finish what is under way, commit) is the
+//! business of [`crate::run`]; this file only knows the switch and the signals that throw it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+
+/// A one-way switch that says "stop"; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(Arc<Switch>);
+
+#[derive(Debug, Default)]
+struct Switch {
+    requested: AtomicBool,
+    waiting: Notify,
+}
+
+impl Shutdown {
+    /// A switch that nobody has thrown yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A switch that SIGTERM or SIGINT throws. A second signal ends the process at once, with
+    /// status 130: whatever was answered is on disk by then, so impatience costs nothing.
+    ///
+    /// # Errors
+    /// When the signal handlers cannot be installed. Must be called within a tokio runtime.
+    pub fn on_signals() -> io::Result<Self> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let shutdown = Self::new();
+        let switch = shutdown.clone();
+        tokio::spawn(async move {
+            either(&mut terminate, &mut interrupt).await;
+            tracing::info!("asked to stop");
+            switch.request();
+            either(&mut terminate, &mut interrupt).await;
+            std::process::exit(130);
+        });
+        Ok(shutdown)
+    }
+
+    /// Throws the switch; doing so again changes nothing.
+    pub fn request(&self) {
+        self.0.requested.store(true, Ordering::SeqCst);
+        self.0.waiting.notify_waiters();
+    }
+
+    /// Whether the switch has been thrown.
+    pub fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::SeqCst)
+    }
+
+    /// Resolves once the switch has been thrown, at once if it already was.
+    pub async fn requested(&self) {
+        let notified = self.0.waiting.notified();
+        let mut notified = std::pin::pin!(notified);
+        // Listed as waiting before the look, so that a throw between the two is not missed.
+        notified.as_mut().enable();
+        if !self.is_requested() {
+            notified.await;
+        }
+    }
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_before_and_after_the_request_is_told() {
+        let shutdown = Shutdown::new();
+        assert!(!shutdown.is_requested());
+        let early = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.requested().await }
+        });
+        tokio::task::yield_now().await;
+        shutdown.request();
+        early.await.expect("the waiting task ends");
+        shutdown.requested().await;
+        assert!(shutdown.is_requested());
+    }
+}
