@@ -7,6 +7,9 @@ use clap::Parser;
 use vobee::cli::{self, Arguments, Command, Output, exit};
 use vobee::config::{Config, load};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     ExitCode::from(execute(&arguments).unwrap_or_else(|error| exit::report(&error)))

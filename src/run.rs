@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,7 +142,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 
 fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
     let wrong = |source| RunError::Directory { path: path.to_owned(), source };
-    std::fs::create_dir_all(path).map_err(wrong)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
     let keys = Keyring::open(path).map_err(wrong)?;
     let secret = keys::identity_secret(path).map_err(wrong)?;
     Ok((keys, Identity::new(&secret)))

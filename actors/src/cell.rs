@@ -109,6 +109,7 @@ impl<D: Domain> Cell<D> {
         answer: impl FnOnce(&Self, &D::Event, Timestamp) -> T,
     ) {
         let at = self.time(ask.now);
+        let mut sections = sections;
         let (event, outcome) = match decided {
             Ok(Decided::Now(event)) => {
                 crash_point!("cell.before_apply");
@@ -119,6 +120,10 @@ impl<D: Domain> Cell<D> {
             Ok(Decided::Already(value)) => (None, Ok(value)),
             Err(rejection) => (None, Err(rejection)),
         };
+        if event.is_none() {
+            // What somebody has typed counts only when something happens because of it.
+            sections.clear();
+        }
         let tag = ask.request.as_ref().map(UnderWay::tag);
         let request = tag.map(|tag| (tag, encode_outcome(&outcome)));
         let (reply, under_way) = (ask.reply, ask.request);
@@ -186,9 +191,7 @@ impl<D: Domain> Cell<D> {
     fn on_committed(&mut self, records: &[Committed]) {
         let Some(newest) = records.last() else { return };
         let seen = self.seen;
-        let follows = |record: &&Committed| {
-            record.seq > seen && record.event.as_ref().is_some_and(D::follows)
-        };
+        let follows = |record: &&Committed| record.seq > seen && Self::wants(record);
         let causes: Vec<&Committed> = records.iter().filter(follows).collect();
         if !causes.is_empty() {
             self.unmarked += causes.len();
@@ -254,6 +257,10 @@ impl<D: Domain> Role for Cell<D> {
         self.seen = self.marked;
         let unreacted: Vec<Committed> = std::mem::take(&mut self.unreacted).into();
         self.on_committed(&unreacted);
+    }
+
+    fn wants(record: &Committed) -> bool {
+        record.event.as_ref().is_some_and(D::follows)
     }
 
     fn on_delivery(&mut self, delivery: &Delivery) {

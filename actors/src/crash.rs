@@ -1,4 +1,4 @@
-//! Crash points: places where a test makes an actor panic. Compiled out unless the feature
+//! Crash points: places where a test makes an actor panic, or holds it up. Compiled out unless the feature
 //! `crash-points` is on.
 
 /// Panics here when a test has armed this point.
@@ -16,29 +16,70 @@ macro_rules! crash_point {
 }
 
 #[cfg(feature = "crash-points")]
-pub use armed::arm;
-#[cfg(feature = "crash-points")]
 pub(crate) use armed::reach;
+#[cfg(feature = "crash-points")]
+pub use armed::{Held, arm, hold, reached};
 
 #[cfg(feature = "crash-points")]
 mod armed {
-    use std::collections::HashMap;
-    use std::sync::{LazyLock, Mutex, PoisonError};
+    use std::collections::{HashMap, HashSet};
+    use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
-    static ARMED: LazyLock<Mutex<HashMap<&'static str, u32>>> = LazyLock::new(Mutex::default);
+    #[derive(Default)]
+    struct Points {
+        armed: HashMap<&'static str, u32>,
+        held: HashSet<&'static str>,
+        reached: HashMap<&'static str, u64>,
+    }
+
+    static POINTS: LazyLock<Mutex<Points>> = LazyLock::new(Mutex::default);
+    static LET_GO: Condvar = Condvar::new();
+
+    fn points() -> MutexGuard<'static, Points> {
+        POINTS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// Makes the `nth` passage of the point `name` from now on panic, once; 0 disarms it. For the
     /// whole process.
     pub fn arm(name: &'static str, nth: u32) {
-        ARMED.lock().unwrap_or_else(PoisonError::into_inner).insert(name, nth);
+        points().armed.insert(name, nth);
+    }
+
+    /// How often the point `name` was reached, in the whole process.
+    #[must_use]
+    pub fn reached(name: &'static str) -> u64 {
+        points().reached.get(name).copied().unwrap_or(0)
+    }
+
+    /// Holds up whoever comes to the point `name` until the answer is dropped. For the whole
+    /// process.
+    #[must_use]
+    pub fn hold(name: &'static str) -> Held {
+        points().held.insert(name);
+        Held(name)
+    }
+
+    /// A point that nobody passes.
+    #[derive(Debug)]
+    pub struct Held(&'static str);
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            points().held.remove(self.0);
+            LET_GO.notify_all();
+        }
     }
 
     pub(crate) fn reach(name: &'static str) {
-        let mut armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(left) = armed.get_mut(name).filter(|left| **left > 0) else { return };
+        let mut points = points();
+        *points.reached.entry(name).or_default() += 1;
+        while points.held.contains(name) {
+            points = LET_GO.wait(points).unwrap_or_else(PoisonError::into_inner);
+        }
+        let Some(left) = points.armed.get_mut(name).filter(|left| **left > 0) else { return };
         *left -= 1;
         if *left == 0 {
-            drop(armed);
+            drop(points);
             panic!("crash point {name}");
         }
     }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use snapshots::{Reader, Section, SectionView};
 
-use crate::committer::{Committer, Delivery};
+use crate::committer::{Committed, Committer, Delivery, Follower};
 use crate::ids::Seq;
 use crate::mailbox::Envelope;
 use crate::record::Unreadable;
@@ -25,7 +25,9 @@ pub(crate) trait Role: Sized + Send + 'static {
     fn replay(&mut self, seq: Seq, body: &[u8], sections: &[Section]) -> Result<(), Unreadable>;
     /// Called once, after the newest record and before the first message.
     fn on_replayed(&mut self) {}
-    /// Follows a durable batch.
+    /// Whether a durable record matters to it.
+    fn wants(record: &Committed) -> bool;
+    /// Follows a durable batch in which something matters.
     fn on_delivery(&mut self, delivery: &Delivery);
     /// Answers one message.
     fn handle(&mut self, message: Self::Message);
@@ -80,7 +82,8 @@ impl<R: Role> Actor for Runner<R> {
             }
         }
         let deliver = move |delivery| myself.cast(Envelope::Delivery(delivery)).is_ok();
-        let newest = committer.follow(Box::new(deliver)).await.ok_or(ReplayError::Stopped)?;
+        let follower = Follower { wants: R::wants, deliver: Box::new(deliver) };
+        let newest = committer.follow(follower).await.ok_or(ReplayError::Stopped)?;
         (role, _) = catch_up(role, reader, from, newest + 1).await?;
         role.on_replayed();
         Ok(role)

@@ -62,3 +62,20 @@ async fn requests_at_once_with_one_key_happen_once() {
     assert!(answers.iter().all(|answer| answer == &answers[0]));
     assert_eq!(launch.engine.stats().await.invites.unwrap().issued, [1, 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_with_a_request_that_changes_nothing_is_not_kept() {
+    let launch = Launch::start().await;
+    launch.join("ada").await.unwrap();
+    let known = launch.engine.profile(launch.person("ada")).await.unwrap();
+    let mut again = wants("ada");
+    "something else".clone_into(&mut again.use_case);
+    assert!(launch.engine.join(again, tag("k", "a")).await.unwrap().already);
+    let mut refused = wants("stranger");
+    refused.referral_code = Some("NOBODYS1".to_owned());
+    assert!(launch.engine.join(refused, tag("l", "a")).await.is_err());
+    assert_eq!(launch.engine.profile(launch.person("ada")).await.unwrap(), known);
+    assert_eq!(launch.engine.profile(launch.person("stranger")).await.unwrap(), None);
+    let launch = launch.restart().await;
+    assert_eq!(launch.engine.profile(launch.person("ada")).await.unwrap(), known);
+}

@@ -2,7 +2,7 @@
 
 use actors::{Error, Failure, crash, waitlist};
 
-use crate::support::{Launch, when_back};
+use crate::support::{Launch, wants, when_back};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_one_domain_restarts_the_others_answer() {
@@ -39,6 +39,44 @@ async fn what_was_appended_before_the_panic_is_there_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_disk_while_its_actor_dies_is_known_to_the_successor() {
+    let launch = Launch::start().await;
+    let disk = crash::hold("committer.before_append");
+    let join = |number: u32| {
+        let (engine, join) = (launch.engine.clone(), wants(&format!("person{number}")));
+        tokio::spawn(async move { engine.join(join, None).await })
+    };
+    let commits = crash::reached("committer.before_append");
+    let mut waiting = vec![join(0)];
+    while crash::reached("committer.before_append") == commits {
+        tokio::task::yield_now().await;
+    }
+    waiting.extend((1..20).map(join));
+    while in_flight(&launch) < 20 {
+        tokio::task::yield_now().await;
+    }
+    let starts = crash::reached("committer.follow");
+    crash::arm("cell.before_apply", 1);
+    let lost = join(20).await.unwrap();
+    assert_eq!(lost, Err(Error::Failed(Failure::Unavailable)));
+    while crash::reached("committer.follow") == starts {
+        tokio::task::yield_now().await;
+    }
+    drop(disk);
+    let mut answered = Vec::new();
+    for (number, call) in waiting.into_iter().enumerate() {
+        if call.await.unwrap().is_ok() {
+            answered.push(launch.person(&format!("person{number}")));
+        }
+    }
+    assert!(answered.len() > 1, "some were appended and not yet durable when the actor died");
+    for person in answered {
+        let standing = when_back(|| launch.engine.standing(person)).await;
+        assert!(standing.is_ok(), "answered, and lost by a restart");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_actor_that_panics_again_and_again_ends_the_engine() {
     let launch = Launch::start().await;
     for attempt in 0..6 {
@@ -63,4 +101,9 @@ async fn without_a_permit_a_request_is_turned_away_and_nothing_happens() {
     assert_eq!(launch.join("ada").await, Err(Error::Failed(Failure::Busy)));
     let launch = launch.restart().await;
     assert_eq!(launch.engine.waitlist_stats().await.unwrap().waiting, 0);
+}
+
+/// Joins that wait for an answer.
+fn in_flight(launch: &Launch) -> usize {
+    launch.engine.actors()[0].in_flight
 }

@@ -51,7 +51,7 @@ impl LongList {
     /// Starts a server, fills its list through the API, stops it and starts it again.
     pub(crate) fn create(scratch: &Scratch, options: &Options) -> Result<LongList, String> {
         let dir = scratch.inner("long-list")?;
-        let server = Server::vobee(&dir)?;
+        let server = Server::vobee(scratch.vobee(), &dir)?;
         let people = options.people;
         let before = server.resident()?;
         let took = join_all(&server, people)?;
@@ -60,7 +60,7 @@ impl LongList {
         server.stop()?;
         let data_bytes = size_of_files(&dir.join("data"))
             .map_err(|error| format!("{}: {error}", dir.display()))?;
-        let server = Server::vobee(&dir)?;
+        let server = Server::vobee(scratch.vobee(), &dir)?;
         let restarted_in = server.started_in;
         std::thread::sleep(SETTLE);
         let after_restart = server.resident()?;

@@ -17,6 +17,18 @@ pub(crate) struct Machine {
     pub(crate) sync_p99: Duration,
 }
 
+/// The CPU time that all processes together have had since the machine started, and that which a
+/// hypervisor gave to other machines.
+pub(crate) fn busy_time() -> Result<Duration, String> {
+    let text = std::fs::read_to_string("/proc/stat").map_err(|error| error.to_string())?;
+    let first = text.lines().next().and_then(|line| line.strip_prefix("cpu "));
+    let fields = first.ok_or("/proc/stat is not what it should be")?.split_whitespace();
+    // user nice system idle iowait irq softirq steal; what follows is counted in user already.
+    let busy = fields.take(8).enumerate().filter(|(index, _)| *index != 3 && *index != 4);
+    let ticks: u64 = busy.filter_map(|(_, field)| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second()))
+}
+
 const SYNCS_MAX: usize = 500;
 const SYNCING_MAX: Duration = Duration::from_secs(2);
 const PAGE: [u8; 4096] = [0x5A; 4096];

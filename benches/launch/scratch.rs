@@ -7,6 +7,7 @@ const PREFIX: &str = "launch-bench-";
 /// Removes itself when dropped. What a killed run left behind, the next one removes.
 pub(crate) struct Scratch {
     path: PathBuf,
+    vobee: PathBuf,
 }
 
 impl Scratch {
@@ -18,7 +19,17 @@ impl Scratch {
             .and_then(|()| std::fs::create_dir(&path))
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let path = path.canonicalize().map_err(|error| error.to_string())?;
-        Ok(Scratch { path })
+        let vobee = path.join("vobee");
+        let scratch = Scratch { path, vobee };
+        std::fs::copy(env!("CARGO_BIN_EXE_vobee"), &scratch.vobee)
+            .map_err(|error| format!("{}: {error}", scratch.vobee.display()))?;
+        Ok(scratch)
+    }
+
+    /// A copy of the program under test, so that a build that ends meanwhile changes nothing: all
+    /// windows of a run are of the same program.
+    pub(crate) fn vobee(&self) -> &Path {
+        &self.vobee
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -71,9 +71,9 @@ impl Server {
     }
 
     /// Starts `vobee` on a data directory inside `dir`, open, on one port and without rate limits.
-    pub(crate) fn vobee(dir: &Path) -> Result<Server, String> {
+    pub(crate) fn vobee(program: &Path, dir: &Path) -> Result<Server, String> {
         let port = free_port()?;
-        let mut command = launcher(Path::new(env!("CARGO_BIN_EXE_vobee")))?;
+        let mut command = launcher(program)?;
         command.args(["serve", "--open", "--port", &port.to_string(), "--data-dir"]);
         command.arg(dir.join("data"));
         for setting in ["LIMITS__PER_ADDRESS", "LIMITS__PER_KEY", "LIMITS__GLOBAL"] {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::generator::{Driven, Generator};
 use crate::long_list::{LongList, Prefill};
+use crate::machine::busy_time;
 use crate::options::Options;
 use crate::scenario::{Choice, Codes, Requests, Scenario};
 use crate::scratch::Scratch;
@@ -18,6 +19,8 @@ pub(crate) struct Window {
     pub(crate) driven: Driven,
     pub(crate) server_cpu: Duration,
     pub(crate) generator_cpu: Duration,
+    /// What neither of the two used: other processes, the kernel's own threads, other machines.
+    pub(crate) others_cpu: Duration,
     /// What the journal did meanwhile; none for a server without one.
     pub(crate) journal: Option<Journal>,
 }
@@ -116,7 +119,7 @@ impl Workload<'_> {
     fn fresh_window(&mut self, connections: usize) -> Result<Window, String> {
         self.fresh_servers += 1;
         let dir = self.scratch.inner(&format!("empty-{}", self.fresh_servers))?;
-        let server = Server::vobee(&dir)?;
+        let server = Server::vobee(self.scratch.vobee(), &dir)?;
         let codes = Codes::default();
         let everybody = Choice::Once { first: 0, count: u64::MAX };
         let mut requests = Requests::new(Scenario::JoinEmpty, everybody, &codes, 0);
@@ -125,6 +128,23 @@ impl Workload<'_> {
         drop(server);
         std::fs::remove_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         Ok(window)
+    }
+}
+
+/// CPU time since whenever, to be subtracted.
+struct CpuTimes {
+    server: Duration,
+    generator: Duration,
+    all: Duration,
+}
+
+impl CpuTimes {
+    fn read(server: &Server) -> Result<CpuTimes, String> {
+        Ok(CpuTimes {
+            server: server.cpu_time()?,
+            generator: cpu_time(std::process::id())?,
+            all: busy_time()?,
+        })
     }
 }
 
@@ -144,17 +164,21 @@ fn window(
     let status = scenario.status();
     generator.drive(requests, status, options.warm_up).map_err(explain)?;
     let journal_before = journal(server)?;
-    let cpu_before = (server.cpu_time()?, cpu_time(std::process::id())?);
+    let before = CpuTimes::read(server)?;
     let driven = generator.drive(requests, status, options.window).map_err(explain)?;
-    let cpu_after = (server.cpu_time()?, cpu_time(std::process::id())?);
+    let after = CpuTimes::read(server)?;
     let journal_after = journal(server)?;
     if driven.answers == 0 {
         return Err(format!("{}: there was nothing left to ask", scenario.name()));
     }
+    let server_cpu = after.server.saturating_sub(before.server);
+    let generator_cpu = after.generator.saturating_sub(before.generator);
     Ok(Window {
         driven,
-        server_cpu: cpu_after.0.saturating_sub(cpu_before.0),
-        generator_cpu: cpu_after.1.saturating_sub(cpu_before.1),
+        server_cpu,
+        generator_cpu,
+        others_cpu: (after.all.saturating_sub(before.all))
+            .saturating_sub(server_cpu + generator_cpu),
         journal: journal_before.zip(journal_after).map(|(before, after)| Journal {
             commits: after.commits - before.commits,
             events: after.events - before.events,

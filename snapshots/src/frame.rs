@@ -13,9 +13,9 @@
 
 use crate::Error;
 
-/// The largest frame, header included. A page of the store holds up to 16 frames, and a page over
-/// 128 KiB would go to a file of its own that the store never syncs.
-pub const FRAME_BYTES_MAX: usize = 6 * 1024;
+/// The largest frame, header included. Larger ones would make fewer writes of a batch, and pages that
+/// the store rewrites at a greater cost; see the segment size in `store.rs` for the upper bound.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024;
 
 /// The newest format that this program reads, and the one that it writes.
 pub(crate) const FORMAT: u16 = 1;

@@ -16,13 +16,18 @@ use std::time::{Duration, Instant};
 
 use sled::{Db, IVec};
 
-use crate::{Error, files};
+use crate::{Error, FRAME_BYTES_MAX, files};
 
 /// sled keeps its own lock a moment longer than its handle, on a thread of its pool.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 const LOCK_RETRY: Duration = Duration::from_millis(2);
 
 const FLUSH_EVERY_MS: u64 = 5000;
+
+/// A page holds up to 17 frames before it is split, and one that is larger than a quarter of a
+/// segment would go to a file of its own, which sled never syncs.
+const SEGMENT_BYTES: usize = 2 << 20;
+const _: () = assert!(17 * (FRAME_BYTES_MAX + 64) < SEGMENT_BYTES / 4);
 
 /// One sled database and the descriptor that makes it durable.
 pub(crate) struct Store {
@@ -110,6 +115,7 @@ fn open_patiently(path: &Path, cache_bytes: u64) -> Result<Db, Error> {
         .path(path)
         .cache_capacity(cache_bytes)
         .flush_every_ms(Some(FLUSH_EVERY_MS))
+        .segment_size(SEGMENT_BYTES)
         .use_compression(false);
     let began = Instant::now();
     loop {

@@ -1,6 +1,6 @@
 //! `vobee verify`: whether the journal holds what it should, without changing anything.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::json;
 
 use super::{Output, talk};
@@ -17,9 +17,11 @@ pub struct Options {
 /// Walks the journal of the data directory and prints what it holds.
 ///
 /// # Errors
-/// When acknowledged records are missing, a process owns the directory, or it cannot be read.
+/// When acknowledged records are missing, a process owns the directory, or there is none to read.
 pub fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::Result<()> {
     let dir = &config.storage.dir;
+    // Nothing at all would pass for sound, and a mistyped directory for a verified one.
+    ensure!(dir.is_dir(), "no data directory at {}; name it with --data-dir", dir.display());
     talk(format_args!("verifying the journal in {} ...", dir.display()));
     let verified = snapshots::verify(dir)
         .with_context(|| format!("cannot vouch for the journal in {}", dir.display()))?;

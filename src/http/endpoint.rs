@@ -161,7 +161,8 @@ where
         Err(problem) => Err(problem),
     };
     let response = answer.unwrap_or_else(|problem| {
-        if problem.kind.status.is_server_error() {
+        // A probe that says no is no failed request; whoever probes knows what to do about it.
+        if problem.kind.status.is_server_error() && endpoint.access != Access::Probe {
             endpoint.node.complaints.note(endpoint.path, problem.kind.code);
         }
         problem.into()

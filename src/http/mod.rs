@@ -1,10 +1,10 @@
 //! The HTTP edge: parse, call the engine, map its answer.
 //!
-//! A request passes one function of ours, [`endpoint::attend`], around a plain axum router: it
+//! A request passes one function of ours, `endpoint::attend`, around a plain axum router: it
 //! finds out who calls, holds them to the limits, asks for the key that the route demands, runs the
 //! handler, and counts. Handlers know one another's order of steps and nothing of invites: read the
 //! input, call the engine, turn the result into JSON. Whatever goes wrong becomes a problem
-//! document in [`error`], the only place that knows statuses.
+//! document in `error`, the only place that knows statuses.
 //!
 //! What is absent: rules about people, codes or gates, which are the engine's, and any trace of a
 //! request's content in the log.

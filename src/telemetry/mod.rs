@@ -6,7 +6,7 @@
 //! engine knows (people, codes, the gate, the journal) is asked for when somebody scrapes, so that
 //! it costs nothing otherwise and cannot drift from the truth.
 //!
-//! Every family is listed in [`families`] with its help text, and every label's values come from a
+//! Every family is listed in `families` with its help text, and every label's values come from a
 //! closed set, exported from the start with 0. Prometheus counters are floats and those of the
 //! `metrics` crate are not, so the process's own figures are written by hand.
 

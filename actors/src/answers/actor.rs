@@ -80,6 +80,10 @@ impl Role for Answers {
         Ok(())
     }
 
+    fn wants(record: &Committed) -> bool {
+        record.request.is_some()
+    }
+
     fn on_delivery(&mut self, delivery: &Delivery) {
         for Committed { at, request, .. } in delivery.records.iter() {
             if let Some((tag, outcome)) = request {

@@ -14,9 +14,11 @@
 //! next start. A watchdog ends the process when a commit hangs.
 
 mod batch;
+mod herald;
 mod thread;
 mod tickets;
 
 pub(crate) use batch::{Committed, Delivery};
+pub(crate) use herald::Follower;
 pub(crate) use thread::{Committer, Fatal, Uncommitted};
 pub(crate) use tickets::Ticket;

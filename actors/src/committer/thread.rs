@@ -1,27 +1,28 @@
 //! The committing thread and the handle that domain actors append through.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram};
 use snapshots::{Appended, Journal, Section};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::ids::{Seq, Timestamp};
 use crate::request::RequestTag;
 
-use super::batch::{Committed, Delivery, Gathering};
+use super::batch::{Committed, Gathering};
+use super::herald::{Follower, Herald, Tidings};
 use super::tickets::Ticket;
 
 /// A commit that takes longer than this hangs for good: the process is ended.
 const COMMIT_SECONDS_MAX: u64 = 30;
-/// Batches that a follower may leave unread before the committer waits for it.
-const OUTSTANDING_MAX: usize = 1_024;
+/// Batches that are durable and not yet announced, at most.
+const UNANNOUNCED_MAX: usize = 64;
 /// Room that a batch's buffers keep between batches, in bytes.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
@@ -54,41 +55,64 @@ impl Fatal {
     }
 }
 
-/// A follower's mailbox, seen from the committer: false when nobody reads it any more.
-pub(crate) type Subscriber = Box<dyn Fn(Delivery) -> bool + Send>;
-
-enum Order {
-    Follow { deliver: Subscriber, from: oneshot::Sender<Seq> },
-}
-
-/// A follower and how many batches it has not read yet.
-struct Follower {
-    deliver: Subscriber,
-    outstanding: Arc<AtomicUsize>,
-}
-
 #[derive(Default)]
 struct Inbox {
     gathering: Gathering,
-    orders: Vec<Order>,
+    followers: Followers,
     next_seq: Seq,
+    /// Batches that are durable and that the herald has not announced yet.
+    unannounced: usize,
+    /// The committing thread waits to be woken.
     idle: bool,
     closing: bool,
     stopped: bool,
 }
 
-struct Shared {
+impl Inbox {
+    fn has_work(&self) -> bool {
+        !self.gathering.is_empty() || !self.followers.is_empty()
+    }
+}
+
+pub(super) struct Shared {
     inbox: Mutex<Inbox>,
     wake: Condvar,
-    /// Seq of the newest durable record.
-    durable: AtomicU64,
+    /// Seq of the newest record that is durable and that every follower has been told of.
+    pub(super) durable: AtomicU64,
     /// Seconds since `started` at which the running commit began, plus 1; 0 while none runs.
     commit_since: AtomicU64,
     started: Instant,
-    ended: AtomicBool,
+    pub(super) ended: AtomicBool,
 }
 
 impl Shared {
+    /// The herald is done with a batch: the next may begin.
+    pub(super) fn on_announced(&self) {
+        let mut inbox = self.inbox();
+        inbox.unannounced -= 1;
+        if inbox.has_work() || inbox.closing {
+            self.wake(inbox);
+        }
+    }
+
+    /// The herald is gone: nobody would announce what is committed.
+    pub(super) fn on_herald_gone(&self) {
+        let mut inbox = self.inbox();
+        inbox.unannounced = 0;
+        self.ended.store(true, Ordering::Release);
+        self.wake(inbox);
+    }
+
+    /// Wakes the committing thread when it waits and may go on.
+    fn wake(&self, mut inbox: MutexGuard<'_, Inbox>) {
+        let go = inbox.idle && inbox.unannounced == 0;
+        inbox.idle &= !go;
+        drop(inbox);
+        if go {
+            self.wake.notify_one();
+        }
+    }
+
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +123,7 @@ impl Shared {
 pub(crate) struct Committer(Arc<Shared>);
 
 impl Committer {
-    /// Starts the committing thread on `journal`.
+    /// Starts the committing thread on `journal`, and the herald on the runtime of the caller.
     pub(crate) fn start(journal: Box<dyn Journal>, clock: Clock, fatal: Fatal) -> Self {
         let next_seq = journal.next_seq();
         let shared = Arc::new(Shared {
@@ -110,13 +134,10 @@ impl Committer {
             started: Instant::now(),
             ended: AtomicBool::new(false),
         });
-        let worker = Worker {
-            shared: Arc::clone(&shared),
-            journal,
-            clock,
-            followers: Vec::new(),
-            meters: Meters::new(),
-        };
+        let (tidings, announced) = mpsc::channel(UNANNOUNCED_MAX);
+        let worker =
+            Worker { shared: Arc::clone(&shared), journal, clock, tidings, meters: Meters::new() };
+        tokio::spawn(Herald::new(Arc::clone(&shared)).run(announced));
         spawn("committer", move || worker.run(&fatal));
         let watched = Arc::clone(&shared);
         spawn("commit-watchdog", move || watch_commits(&watched));
@@ -161,18 +182,19 @@ impl Committer {
         self.wake(inbox);
     }
 
-    /// From the next batch on `deliver` gets every batch; the seq before that batch's first record.
-    /// Everything up to that seq is durable and can be read from the journal.
-    pub(crate) async fn follow(&self, deliver: Subscriber) -> Option<Seq> {
+    /// From the next batch on the follower gets every batch that it wants; the seq before that
+    /// batch's first record. Everything up to that seq is durable and can be read from the journal.
+    pub(crate) async fn follow(&self, follower: Follower) -> Option<Seq> {
         let (from, answer) = oneshot::channel();
         {
             let mut inbox = self.0.inbox();
             if inbox.stopped {
                 return None;
             }
-            inbox.orders.push(Order::Follow { deliver, from });
+            inbox.followers.push((follower, from));
             self.wake(inbox);
         }
+        crash_point!("committer.follow");
         answer.await.ok()
     }
 
@@ -193,12 +215,8 @@ impl Committer {
         self.0.durable.load(Ordering::Acquire)
     }
 
-    fn wake(&self, mut inbox: MutexGuard<'_, Inbox>) {
-        let idle = std::mem::take(&mut inbox.idle);
-        drop(inbox);
-        if idle {
-            self.0.wake.notify_one();
-        }
+    fn wake(&self, inbox: MutexGuard<'_, Inbox>) {
+        self.0.wake(inbox);
     }
 }
 
@@ -242,11 +260,13 @@ impl Meters {
     }
 }
 
+type Followers = Vec<(Follower, oneshot::Sender<Seq>)>;
+
 struct Worker {
     shared: Arc<Shared>,
     journal: Box<dyn Journal>,
     clock: Clock,
-    followers: Vec<Follower>,
+    tidings: mpsc::Sender<Tidings>,
     meters: Meters,
 }
 
@@ -259,11 +279,12 @@ impl Worker {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the committer panicked".to_owned()),
         };
-        let mut inbox = shared.inbox();
-        inbox.stopped = true;
-        inbox.gathering = Gathering::default();
-        inbox.orders.clear();
-        drop(inbox);
+        {
+            let mut inbox = shared.inbox();
+            inbox.stopped = true;
+            inbox.gathering = Gathering::default();
+            inbox.followers.clear();
+        }
         if let Some(reason) = failure {
             metrics::counter!("vobee_journal_failures_total").increment(1);
             fatal.raise(format!(
@@ -271,82 +292,60 @@ impl Worker {
                  check the disk, then start again"
             ));
         }
-        shared.ended.store(true, Ordering::Release);
     }
 
     fn work(&mut self) -> Result<(), snapshots::Error> {
-        let mut spare = Gathering::default();
-        while let Some((batch, orders)) = self.next(spare) {
-            orders.into_iter().for_each(|order| self.obey(order));
-            spare = self.commit(batch)?;
+        let mut bytes = snapshots::Batch::default();
+        while let Some((batch, followers)) = self.next(bytes) {
+            bytes = self.commit(batch)?;
+            // Whoever follows anew may succeed an actor that has appended to this very batch: its
+            // records are to be read from the journal, so they have to be there.
+            for (follower, from) in followers {
+                self.announce(Tidings::Follow { follower, from })?;
+            }
         }
         Ok(())
     }
 
     /// What has gathered, once there is something; None when it is time to stop.
-    fn next(&self, spare: Gathering) -> Option<(Gathering, Vec<Order>)> {
+    fn next(&self, spare: snapshots::Batch) -> Option<(Gathering, Followers)> {
         let mut inbox = self.shared.inbox();
-        while inbox.gathering.is_empty() && inbox.orders.is_empty() {
-            if inbox.closing {
+        while inbox.unannounced > 0 || !inbox.has_work() {
+            if inbox.closing && !inbox.has_work() {
                 return None;
             }
             inbox.idle = true;
             inbox = self.shared.wake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
         inbox.idle = false;
-        let batch = std::mem::replace(&mut inbox.gathering, spare);
-        Some((batch, std::mem::take(&mut inbox.orders)))
+        let next = Gathering { bytes: spare, ..Gathering::default() };
+        let batch = std::mem::replace(&mut inbox.gathering, next);
+        Some((batch, std::mem::take(&mut inbox.followers)))
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Follow { deliver, from } => {
-                let outstanding = Arc::new(AtomicUsize::new(0));
-                self.followers.push(Follower { deliver, outstanding });
-                // A follower that has died meanwhile is found out at the next delivery.
-                let _ = from.send(self.shared.durable.load(Ordering::Relaxed));
-            }
-        }
-    }
-
-    fn commit(&mut self, mut batch: Gathering) -> Result<Gathering, snapshots::Error> {
-        if !batch.records.is_empty() {
+    fn commit(&mut self, batch: Gathering) -> Result<snapshots::Batch, snapshots::Error> {
+        let Gathering { mut bytes, records, tickets } = batch;
+        if !records.is_empty() {
             let began = Instant::now();
-            let first = self.shared.durable.load(Ordering::Relaxed) + 1;
             self.shared.commit_since.store(self.seconds_up() + 1, Ordering::Relaxed);
-            let appended = self.journal.append(first, &batch.bytes)?;
+            crash_point!("committer.before_append");
+            let appended = self.journal.append(records[0].seq, &bytes)?;
             self.shared.commit_since.store(0, Ordering::Relaxed);
-            self.shared.durable.store(appended.next_seq - 1, Ordering::Release);
             let seconds = began.elapsed().as_secs_f64();
-            self.meters.on_commit(batch.records.len(), &appended, seconds, self.clock.now());
-            self.deliver(std::mem::take(&mut batch.records));
+            self.meters.on_commit(records.len(), &appended, seconds, self.clock.now());
         }
-        for (seq, ticket) in batch.tickets.drain(..) {
-            debug_assert!(seq <= self.shared.durable.load(Ordering::Relaxed));
-            ticket.release();
+        self.shared.inbox().unannounced += 1;
+        self.announce(Tidings::Committed { records, tickets })?;
+        if bytes.byte_len() > KEPT_BYTES_MAX {
+            bytes = snapshots::Batch::default();
         }
-        if batch.bytes.byte_len() > KEPT_BYTES_MAX {
-            batch.bytes = snapshots::Batch::default();
-        }
-        batch.bytes.clear();
-        Ok(batch)
+        bytes.clear();
+        Ok(bytes)
     }
 
-    /// Hands the batch to every follower, so that whoever gets an answer and asks another domain
-    /// next sees the consequences. Followers that have died are forgotten: they follow again when
-    /// they are back.
-    fn deliver(&mut self, records: Vec<Committed>) {
-        let records = Arc::new(records);
-        self.followers.retain(|follower| {
-            while follower.outstanding.load(Ordering::Acquire) >= OUTSTANDING_MAX {
-                thread::sleep(Duration::from_millis(1));
-            }
-            follower.outstanding.fetch_add(1, Ordering::AcqRel);
-            (follower.deliver)(Delivery {
-                records: Arc::clone(&records),
-                outstanding: Arc::clone(&follower.outstanding),
-            })
-        });
+    fn announce(&self, tidings: Tidings) -> Result<(), snapshots::Error> {
+        let gone = |_| snapshots::Error::Stopped { reason: "nobody announces commits".to_owned() };
+        self.tidings.blocking_send(tidings).map_err(gone)
     }
 
     fn seconds_up(&self) -> u64 {

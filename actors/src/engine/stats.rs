@@ -54,16 +54,23 @@ impl Engine {
             referrals: inner.referrals.stats(now).await.ok(),
             quality: inner.quality.stats(now).await.ok(),
             people: inner.people.count(now).await.ok(),
-            actors: [
-                actor("waitlist", &inner.waitlist.0),
-                actor("invites", &inner.invites.0),
-                actor("referrals", &inner.referrals.0),
-                actor("quality", &inner.quality.0),
-                actor("people", &inner.people.0),
-                actor("answers", &inner.answers.0),
-            ],
+            actors: self.actors(),
             durable_seq: inner.committer.durable(),
         }
+    }
+
+    /// How the actors are doing. Asks none of them.
+    #[must_use]
+    pub fn actors(&self) -> [ActorStats; 6] {
+        let inner = &self.0;
+        [
+            actor("waitlist", &inner.waitlist.0),
+            actor("invites", &inner.invites.0),
+            actor("referrals", &inner.referrals.0),
+            actor("quality", &inner.quality.0),
+            actor("people", &inner.people.0),
+            actor("answers", &inner.answers.0),
+        ]
     }
 
     /// Digests of what the four domains and the people book hold, in the order of the actors in

@@ -84,6 +84,11 @@ impl Role for People {
         Ok(())
     }
 
+    fn wants(record: &Committed) -> bool {
+        let left = matches!(&record.event, Some(Event::Waitlist(waitlist::Event::Left { .. })));
+        left || !record.sections.is_empty()
+    }
+
     /// What is delivered is durable, and so is all that the book answers from.
     fn on_delivery(&mut self, delivery: &Delivery) {
         for Committed { event, sections, .. } in delivery.records.iter() {

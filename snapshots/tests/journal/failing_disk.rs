@@ -11,8 +11,8 @@ use crate::support;
 
 /// Tells the child where to write.
 const DIR: &str = "VOBEE_TEST_FULL_DIR";
-/// In blocks of 512 bytes: two segments of the store fit, and not many more.
-const FILE_BLOCKS_MAX: u32 = 4096;
+/// In blocks of 512 bytes: three segments of the store fit, and not many more.
+const FILE_BLOCKS_MAX: u32 = 12288;
 
 /// The child: appends until the disk refuses, and then once more.
 #[test]

@@ -1,6 +1,6 @@
 //! The handlers, one file a service: read the input, call the engine, give its answer as JSON.
 //!
-//! Every answer is a struct with SEED.md's fields in its order, then what goes beyond them.
+//! An answer is a struct: first the fields that every client relies on, then what came on top.
 
 pub(super) mod invites;
 pub(super) mod operations;
