@@ -19,7 +19,7 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { dir: "vobee-data".into(), free_min_bytes: 256 << 20, cache_bytes: 64 << 20 }
+        Self { dir: "vobee-data".into(), free_min_bytes: 256 << 20, cache_bytes: 16 << 20 }
     }
 }
 

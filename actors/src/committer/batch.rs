@@ -44,9 +44,3 @@ pub(super) struct Gathering {
     pub(super) records: Vec<Committed>,
     pub(super) tickets: Vec<(Seq, Ticket)>,
 }
-
-impl Gathering {
-    pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.tickets.is_empty()
-    }
-}

@@ -44,14 +44,10 @@ impl Herald {
     }
 
     pub(super) async fn run(mut self, mut tidings: mpsc::Receiver<Tidings>) {
-        let yields: u32 = std::env::var("X_YIELD").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
         while let Some(tidings) = tidings.recv().await {
             match tidings {
                 Tidings::Committed { records, tickets } => {
                     self.announce(records, tickets).await;
-                    for _ in 0..yields {
-                        tokio::task::yield_now().await;
-                    }
                     self.shared.on_announced();
                 }
                 Tidings::Follow { follower, from } => {

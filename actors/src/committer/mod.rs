@@ -1,9 +1,11 @@
 //! The committer: the one writer of the journal, and the reason why no answer outruns the disk.
 //!
 //! Domain actors append records as they decide, each with the answer that waits for it. One thread
-//! takes what has gathered, writes it as a batch, syncs it, hands it to the actors that follow
-//! other domains, and only then releases the answers. While it syncs, the next batch gathers: group
-//! commit without a timer, so that one request waits for one sync and ten thousand share theirs.
+//! takes what has gathered, writes it as a batch and syncs it. Then the herald hands it to the
+//! actors that follow other domains, and only after that releases the answers; when it is done, the
+//! next batch begins. Whatever comes meanwhile gathers: group commit without a timer, so that one
+//! request waits for one sync and ten thousand share theirs. A record that nobody waits for does
+//! not start a commit; it goes along with the next one.
 //!
 //! A record has a seq from the moment it is appended; it is *durable* once its batch has been
 //! synced. Answers that change nothing wait for the newest record of the state that they were read

@@ -69,8 +69,11 @@ struct Inbox {
 }
 
 impl Inbox {
+    /// Whether somebody waits for a commit.
     fn has_work(&self) -> bool {
-        !self.gathering.is_empty() || !self.followers.is_empty()
+        let unwritten = !self.gathering.records.is_empty();
+        let awaited = !self.gathering.tickets.is_empty() || !self.followers.is_empty();
+        awaited || self.closing && unwritten
     }
 }
 
@@ -146,7 +149,8 @@ impl Committer {
 
     /// Appends one record and the answer that waits for it; the record's seq, or None when the
     /// committer has stopped (the answer is dropped then, and the caller's state is ahead of the
-    /// disk for good).
+    /// disk for good). A record that nobody waits for goes to disk with the next one that somebody
+    /// does: a crash before that loses only what replay decides again.
     pub(crate) fn append(
         &self,
         body: &[u8],
@@ -163,8 +167,10 @@ impl Committer {
         gathering.bytes.push(body, &record.sections);
         let Uncommitted { at, event, sections, request } = record;
         gathering.records.push(Committed { seq, at, event, sections, request });
-        gathering.tickets.extend(ticket.map(|ticket| (seq, ticket)));
-        self.wake(inbox);
+        if let Some(ticket) = ticket {
+            gathering.tickets.push((seq, ticket));
+            self.wake(inbox);
+        }
         Some(seq)
     }
 

@@ -186,7 +186,7 @@ fn alert(policy: &Policy, metric: usize, severity: Level, value: f64, since: Tim
     let lines = policy.thresholds;
     let lines = [lines.churn, lines.trust, lines.fraud, lines.engagement][metric];
     let threshold = if severity == Level::Critical { lines.critical } else { lines.warning };
-    let side = if metric % 2 == 0 { "above" } else { "below" };
+    let side = if metric.is_multiple_of(2) { "above" } else { "below" };
     let (name, severity_name) = (METRICS[metric], severity.as_str());
     Alert {
         id: format!("{name}-{severity_name}"),

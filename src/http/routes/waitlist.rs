@@ -194,9 +194,15 @@ pub(in crate::http) async fn entry(mut call: Call) -> Answer {
     show(&call.node, person).await
 }
 
+/// What a person has typed. None while the book of it is being rebuilt: the rest of the answer holds
+/// all the same.
+async fn typed(node: &Node, person: PersonId) -> Option<Profile> {
+    node.engine.profile(person).await.ok().flatten()
+}
+
 async fn show(node: &Node, person: PersonId) -> Answer {
     let standing = node.engine.standing(person).await?;
-    let profile = node.engine.profile(person).await?;
+    let profile = typed(node, person).await;
     ok(&Entry::of(node, &standing, profile.as_ref()))
 }
 
@@ -245,7 +251,7 @@ pub(in crate::http) async fn boost(mut call: Call) -> Answer {
     let (points, reason) = fields.finish(points.zip(reason))?;
     let person = node.engine.identity().person(&email);
     let standing = node.engine.boost(person, points, reason, tag).await?;
-    let profile = node.engine.profile(person).await?;
+    let profile = typed(&node, person).await;
     ok(&Entry::of(&node, &standing, profile.as_ref()))
 }
 
