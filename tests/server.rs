@@ -1,6 +1,11 @@
-//! The one test binary of the root package: one module a behaviour.
+//! The program as its users meet it, and what is shipped around it.
 
+mod bad_input;
+mod durability;
+mod launch;
+mod observability;
 mod shipped;
+mod support;
 mod surroundings;
 mod tidy;
 mod tokens;

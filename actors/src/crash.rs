@@ -1,5 +1,5 @@
-//! Crash points: places where a test makes an actor panic, or holds it up. Compiled out unless the feature
-//! `crash-points` is on.
+//! Crash points: places where a test makes an actor panic, or holds it up. Compiled out unless the
+//! feature `crash-points` is on.
 
 /// Panics here when a test has armed this point.
 #[cfg(feature = "crash-points")]

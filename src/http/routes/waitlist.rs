@@ -194,8 +194,8 @@ pub(in crate::http) async fn entry(mut call: Call) -> Answer {
     show(&call.node, person).await
 }
 
-/// What a person has typed. None while the book of it is being rebuilt: the rest of the answer holds
-/// all the same.
+/// What a person has typed. None while the book of it is being rebuilt: the rest of the answer
+/// holds all the same.
 async fn typed(node: &Node, person: PersonId) -> Option<Profile> {
     node.engine.profile(person).await.ok().flatten()
 }

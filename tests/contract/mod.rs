@@ -1,0 +1,10 @@
+//! The HTTP contract, endpoint by endpoint: every field with its type, the published examples to
+//! the letter, and who may call what how often.
+
+mod access;
+mod invites;
+mod limits;
+mod operations;
+mod quality;
+mod referrals;
+mod waitlist;

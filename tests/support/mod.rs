@@ -1,0 +1,183 @@
+//! A node of its own for each test: the real program, a data directory that is removed afterwards,
+//! and a small client.
+
+mod client;
+mod shape;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use shape::{assert_shape, is_code};
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_vobee");
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running node, killed when it goes out of scope.
+pub(crate) struct Server {
+    child: Child,
+    log: Arc<Mutex<Vec<u8>>>,
+    dir: TempDir,
+    ports: [u16; 5],
+    settings: Vec<(String, String)>,
+    wrapper: Vec<String>,
+    base_url: String,
+    admin_key: String,
+}
+
+impl Server {
+    /// A node with keys and default settings, on free ports.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A node with some settings of its own, as in the environment.
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        Self::wrapped(&[], settings)
+    }
+
+    /// The same, its program started by another one.
+    pub(crate) fn wrapped(wrapper: &[&str], settings: &[(&str, &str)]) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let settings = settings.iter().map(own).collect();
+        let wrapper = wrapper.iter().map(|part| (*part).to_owned()).collect();
+        let ports = free_ports();
+        let (child, log) = spawn(&wrapper, &dir, ports, &settings);
+        let base_url = format!("http://127.0.0.1:{}", ports[0]);
+        let admin_key = String::new();
+        let mut server = Self { child, log, dir, ports, settings, wrapper, base_url, admin_key };
+        server.wait_until_ready();
+        let key = server.data().join("keys").join("admin.key");
+        server.admin_key = std::fs::read_to_string(key).expect("an admin key").trim().to_owned();
+        server
+    }
+
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child process") {
+                panic!("the node has ended with {status}: {}", self.log());
+            }
+            let ready = Client::try_new(self.port())
+                .and_then(|mut c| c.try_send("GET", "/readyz", &[], b""));
+            if ready.is_ok_and(|answer| answer.status == 200) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the node does not get ready: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    pub(crate) fn admin_key(&self) -> &str {
+        &self.admin_key
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
+    /// Of waitlist, invites, referrals and quality gates.
+    pub(crate) fn service_ports(&self) -> [u16; 4] {
+        let [_, waitlist, invites, referrals, quality] = self.ports;
+        [waitlist, invites, referrals, quality]
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the node has said so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().expect("the log's reader lives")).into_owned()
+    }
+
+    /// A client with the admin key.
+    pub(crate) fn admin(&self) -> Client {
+        Client::new(self.port()).with_key(&self.admin_key)
+    }
+
+    /// A client without a key.
+    pub(crate) fn public(&self) -> Client {
+        Client::new(self.port())
+    }
+
+    /// Ends the node as a power cut would end the process, and starts it again.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the node is killed");
+        self.child.wait().expect("the node has ended");
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        let (child, log) = spawn(&self.wrapper, &self.dir, self.ports, &self.settings);
+        (self.child, self.log) = (child, log);
+        self.wait_until_ready();
+    }
+
+    /// Asks the node to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        let asked = Command::new("kill").arg(self.pid().to_string()).status().expect("kill runs");
+        assert!(asked.success());
+        self.child.wait().expect("the node has ended")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_ports() -> [u16; 5] {
+    let listeners = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}
+
+fn spawn(
+    wrapper: &Vec<String>,
+    dir: &TempDir,
+    ports: [u16; 5],
+    settings: &Vec<(String, String)>,
+) -> (Child, Arc<Mutex<Vec<u8>>>) {
+    let mut words = wrapper.iter().map(String::as_str).chain([PROGRAM, "serve"]);
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words).arg("--data-dir").arg(dir.path()).arg("--port").arg(ports[0].to_string());
+    let services = ["WAITLIST", "INVITES", "REFERRALS", "QUALITY"];
+    for (service, port) in services.iter().zip(&ports[1..]) {
+        command.env(format!("VOBEE_SERVER__PORTS__{service}"), port.to_string());
+    }
+    command.envs(settings.iter().map(|(key, value)| (key, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the node starts");
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let mut said = BufReader::new(child.stderr.take().expect("stderr is a pipe"));
+    let kept = Arc::clone(&log);
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        while said.by_ref().read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            kept.lock().expect("nobody panics with the log").append(&mut line);
+        }
+    });
+    (child, log)
+}
