@@ -199,7 +199,11 @@ fn join_and_kill(server: &mut Server) -> HashSet<usize> {
 
 #[test]
 fn a_launch_survives_a_kill_in_the_middle_with_everything_that_was_answered() {
-    let mut server = Server::with(&[("VOBEE_LIMITS__PER_ADDRESS", "0")]);
+    let mut server = Server::with(&[
+        ("VOBEE_LIMITS__PER_ADDRESS", "0"),
+        // The operator's connection is idle for as long as the joins take.
+        ("VOBEE_SERVER__HEADER_TIMEOUT_SECONDS", "600"),
+    ]);
     let before = before_the_joins(&server);
     let mut known = join_and_kill(&mut server);
     assert!(known.len() < JOINS, "the kill came in the middle");

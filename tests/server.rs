@@ -1,6 +1,8 @@
 //! The program as its users meet it, and what is shipped around it.
 
 mod bad_input;
+mod contract;
+mod crash;
 mod durability;
 mod launch;
 mod observability;

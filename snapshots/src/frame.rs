@@ -16,7 +16,7 @@ use crate::Error;
 /// The largest frame, header included. Larger ones would make fewer writes of a batch, and pages
 /// that the store rewrites at a greater cost; see the segment size in `store.rs` for the upper
 /// bound.
-pub const FRAME_BYTES_MAX: usize = 16 * 1024;
+pub const FRAME_BYTES_MAX: usize = 12 * 1024;
 
 /// The newest format that this program reads, and the one that it writes.
 pub(crate) const FORMAT: u16 = 1;

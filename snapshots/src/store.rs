@@ -26,7 +26,7 @@ const FLUSH_EVERY_MS: u64 = 5000;
 
 /// A page holds up to 17 frames before it is split, and one that is larger than a quarter of a
 /// segment would go to a file of its own, which sled never syncs.
-const SEGMENT_BYTES: usize = 2 << 20;
+const SEGMENT_BYTES: usize = 1 << 20;
 const _: () = assert!(17 * (FRAME_BYTES_MAX + 64) < SEGMENT_BYTES / 4);
 
 /// One sled database and the descriptor that makes it durable.

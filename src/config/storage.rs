@@ -13,18 +13,18 @@ pub struct Storage {
     pub dir: PathBuf,
     /// Below this much free space the node is not ready.
     pub free_min_bytes: u64,
-    /// The page cache of the journal's store.
+    /// The page cache of the journal's store: 256 shards, each large enough for one page.
     pub cache_bytes: u64,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { dir: "vobee-data".into(), free_min_bytes: 256 << 20, cache_bytes: 16 << 20 }
+        Self { dir: "vobee-data".into(), free_min_bytes: 256 << 20, cache_bytes: 56 << 20 }
     }
 }
 
 pub(super) const RULES: &[Rule] = &[
     Rule::text("storage.dir", "the path of a directory", |text| !text.is_empty()),
     Rule::whole("storage.free_min_bytes", 0, 1 << 50),
-    Rule::whole("storage.cache_bytes", 1 << 20, 1 << 40),
+    Rule::whole("storage.cache_bytes", 52 << 20, 1 << 40),
 ];

@@ -10,6 +10,7 @@ use crate::support::{Client, Server};
 pub(super) const MARKER: &str = "qzmarkerzq";
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// The last thing that a node says before it ends.
 const LAST_WORDS: &str = "asked to stop";
@@ -55,7 +56,7 @@ impl Witness {
         let deadline = Instant::now() + PATIENCE;
         while !self.server.log().contains(LAST_WORDS) {
             assert!(Instant::now() < deadline, "no last words in {}", self.server.log());
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
         let log = self.server.log();
         let lower = log.to_lowercase();

@@ -86,8 +86,7 @@ fn the_status_of_a_code_follows_it_and_asking_changes_nothing() {
     let mut admin = server.admin();
     let code = &generate(&mut admin, &json!({"batch_size": 1}))[0];
     let mut public = server.public();
-    let shape =
-        json!({"valid": "flag", "expires_at": "time", "used": "flag", "status": "text"});
+    let shape = json!({"valid": "flag", "expires_at": "time", "used": "flag", "status": "text"});
     let fresh = status(&mut public, code);
     assert_shape(&fresh, &shape);
     assert_eq!(fresh["status"], "active");
@@ -192,4 +191,19 @@ fn a_redemption_with_a_key_gives_its_first_answer_again_also_when_it_was_refused
     assert_eq!(send("mine", "ada").expect(200), first, "to the letter");
     assert_eq!(send("late", "bob").problem(409), "code-used");
     assert_eq!(send("late", "bob").problem(409), "code-used");
+}
+
+#[test]
+fn a_key_of_one_caller_says_nothing_about_the_same_key_of_another() {
+    let server = Server::start();
+    let codes = generate(&mut server.admin(), &json!({"batch_size": 2}));
+    let send = |client: &mut Client, body: Value| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "one")];
+        let body = body.to_string();
+        client.try_send("POST", REDEEM, &headers, body.as_bytes()).expect("an answer")
+    };
+    send(&mut server.public(), redeem(&codes[0], "ada")).expect(200);
+    send(&mut server.admin(), redeem(&codes[1], "bob")).expect(200);
+    let other = send(&mut server.public(), redeem(&codes[1], "cyd"));
+    assert_eq!(other.problem(422), "idempotency-key-reused");
 }

@@ -107,9 +107,8 @@ fn an_earned_code_goes_to_the_next_friend_who_is_told() {
     stolen["invite_code"] = codes[1].clone();
     assert_eq!(admin.post(SHARE, &stolen).problem(409), "not-holder");
 
-    let redeem = |code: &Value, name: &str| {
-        json!({"code": code, "email": format!("{name}@example.com")})
-    };
+    let redeem =
+        |code: &Value, name: &str| json!({"code": code, "email": format!("{name}@example.com")});
     let mut public = server.public();
     let refused = public.post("/api/invites/redeem", &redeem(&codes[0], "gil"));
     assert_eq!(refused.problem(403), "code-bound");

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ pub(crate) use shape::{assert_shape, is_code};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_vobee");
 const PATIENCE: Duration = Duration::from_secs(60);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// A running node, killed when it goes out of scope.
 pub(crate) struct Server {
@@ -46,8 +48,8 @@ impl Server {
     pub(crate) fn wrapped(wrapper: &[&str], settings: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let settings = settings.iter().map(own).collect();
-        let wrapper = wrapper.iter().map(|part| (*part).to_owned()).collect();
+        let settings: Vec<_> = settings.iter().map(own).collect();
+        let wrapper: Vec<_> = wrapper.iter().map(|part| (*part).to_owned()).collect();
         let ports = free_ports();
         let (child, log) = spawn(&wrapper, &dir, ports, &settings);
         let base_url = format!("http://127.0.0.1:{}", ports[0]);
@@ -71,7 +73,7 @@ impl Server {
                 return;
             }
             assert!(Instant::now() < deadline, "the node does not get ready: {}", self.log());
-            std::thread::yield_now();
+            std::thread::sleep(BETWEEN_LOOKS);
         }
     }
 
@@ -137,7 +139,14 @@ impl Server {
     pub(crate) fn stop(&mut self) -> ExitStatus {
         let asked = Command::new("kill").arg(self.pid().to_string()).status().expect("kill runs");
         assert!(asked.success());
-        self.child.wait().expect("the node has ended")
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child process") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the node does not stop: {}", self.log());
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
     }
 }
 
@@ -149,16 +158,32 @@ impl Drop for Server {
     }
 }
 
+/// Ports that nobody listens on. They lie below those that the system gives to clients, so that no
+/// connection of another test takes one while a node is down, and each test process looks elsewhere
+/// first.
 fn free_ports() -> [u16; 5] {
-    let listeners = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(50);
+    [(); 5].map(|()| {
+        loop {
+            let next = NEXT.fetch_add(1, Ordering::Relaxed);
+            assert!(next < COUNT, "every port is taken");
+            let port = FIRST + start.wrapping_add(next) % COUNT;
+            let port = u16::try_from(port).expect("the range ends below the highest port");
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
 }
 
 fn spawn(
-    wrapper: &Vec<String>,
+    wrapper: &[String],
     dir: &TempDir,
     ports: [u16; 5],
-    settings: &Vec<(String, String)>,
+    settings: &[(String, String)],
 ) -> (Child, Arc<Mutex<Vec<u8>>>) {
     let mut words = wrapper.iter().map(String::as_str).chain([PROGRAM, "serve"]);
     let mut command = Command::new(words.next().expect("a program"));

@@ -12,7 +12,7 @@ use crate::support;
 /// Tells the child where to write.
 const DIR: &str = "VOBEE_TEST_FULL_DIR";
 /// In blocks of 512 bytes: three segments of the store fit, and not many more.
-const FILE_BLOCKS_MAX: u32 = 12288;
+const FILE_BLOCKS_MAX: u32 = 6144;
 
 /// The child: appends until the disk refuses, and then once more.
 #[test]

@@ -90,7 +90,7 @@ pub(crate) fn epoch(dir: &Path) -> PathBuf {
 /// Changes the store behind the journal's back.
 pub(crate) fn meddle(dir: &Path, change: impl FnOnce(&sled::Db)) {
     let config =
-        sled::Config::new().path(epoch(dir)).cache_capacity(CACHE_BYTES).segment_size(2 << 20);
+        sled::Config::new().path(epoch(dir)).cache_capacity(CACHE_BYTES).segment_size(1 << 20);
     // The predecessor's thread pool may hold sled's lock a moment longer than the journal lived.
     let db = (0..500).find_map(|_| {
         let db = config.open().ok();

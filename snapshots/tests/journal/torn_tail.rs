@@ -21,7 +21,7 @@ fn with_unacknowledged_tail() -> (TempDir, u64) {
 }
 
 fn large(seq: u64) -> Record {
-    Record { body: vec![u8::try_from(seq).expect("small"); 10_000], sections: Vec::new() }
+    Record { body: vec![u8::try_from(seq).expect("small"); 7_500], sections: Vec::new() }
 }
 
 fn assert_goes_on(mut journal: SledJournal, next_seq: u64) {
@@ -81,7 +81,7 @@ fn a_large_record_without_its_last_part_is_cut_off() {
     let (mut journal, _) = support::open(dir.path());
     support::append_next(&mut journal, 10);
     support::unacknowledged(dir.path(), || {
-        let record = Record { body: vec![1; 80_000], sections: Vec::new() };
+        let record = Record { body: vec![1; 60_000], sections: Vec::new() };
         assert_eq!(support::append(&mut journal, &[record]).frames, 5);
         drop(journal);
     });

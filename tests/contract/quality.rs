@@ -1,0 +1,161 @@
+//! What the product saw of its members, and what follows for invites.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Server, assert_shape};
+
+const EVENTS: &str = "/api/quality/events";
+const EVALUATE: &str = "/api/quality/evaluate-gate";
+const GENERATE: &str = "/api/invites/generate";
+
+/// The time that many days ago.
+fn days_ago(days: i64) -> String {
+    let time = DateTime::<Utc>::from(SystemTime::now()) - TimeDelta::days(days);
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn seen(number: usize, kind: &str) -> Value {
+    json!({"email": format!("m{number}@example.com"), "type": kind})
+}
+
+fn seen_at(number: usize, kind: &str, at: &str) -> Value {
+    json!({"email": format!("m{number}@example.com"), "type": kind, "at": at})
+}
+
+/// Lets that many people in.
+fn members(admin: &mut Client, count: usize) {
+    let body = json!({"batch_size": 1, "max_uses": count});
+    let code = admin.post(GENERATE, &body).expect(201)["codes"][0].clone();
+    for number in 0..count {
+        let redeem = json!({"code": code, "email": format!("m{number}@example.com")});
+        admin.post("/api/invites/redeem", &redeem).expect(200);
+    }
+}
+
+fn report(admin: &mut Client, events: &[Value]) {
+    let accepted = admin.post(EVENTS, &json!({ "events": events })).expect(200);
+    assert_eq!(accepted["status"], "success");
+    assert_eq!(accepted["accepted"], events.len());
+}
+
+fn trust_shape() -> Value {
+    json!({
+        "trust_score": "number", "churn_rate": "number", "fraud_rate": "number",
+        "engagement_rate": "number", "invites_paused": "flag", "health_status": "text",
+        "sample_size": {"members": "whole", "minimum": "whole", "sufficient": "flag"},
+    })
+}
+
+#[test]
+fn the_published_rates_give_the_published_trust_score() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    members(&mut admin, 100);
+    let (earlier, later) = (days_ago(10), days_ago(9));
+    let mut events: Vec<Value> = (0..12).map(|number| seen(number, "churned")).collect();
+    // Thirteen who went and came back, the last time before the week that counts.
+    events.extend((12..25).map(|number| seen_at(number, "churned", &earlier)));
+    events.extend((12..25).map(|number| seen_at(number, "active", &later)));
+    events.extend((30..33).map(|number| seen(number, "fraud")));
+    events.push(seen(32, "cleared"));
+    report(&mut admin, &events);
+
+    let trust = admin.get("/api/quality/trust-score").expect(200);
+    assert_shape(&trust, &trust_shape());
+    let published = json!({
+        "trust_score": 0.83, "churn_rate": 0.12, "fraud_rate": 0.02, "engagement_rate": 0.75,
+        "invites_paused": false, "health_status": "healthy",
+    });
+    for (field, value) in published.as_object().expect("an object") {
+        assert_eq!(&trust[field], value, "{field} in {trust}");
+    }
+    assert_eq!(trust["sample_size"], json!({"members": 100, "minimum": 20, "sufficient": true}));
+}
+
+#[test]
+fn a_small_sample_closes_no_gate_and_says_so() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    members(&mut admin, 19);
+    let events: Vec<Value> = (0..19).map(|number| seen(number, "churned")).collect();
+    report(&mut admin, &events);
+    let gate = admin.post(EVALUATE, &json!({})).expect(200);
+    let shape = json!({
+        "invites_allowed": "flag", "trust_score": "number", "alerts": "list",
+        "metrics": {"churn_rate": "number", "fraud_rate": "number", "engagement_rate": "number"},
+    });
+    assert_shape(&gate, &shape);
+    assert_eq!((&gate["invites_allowed"], &gate["alerts"]), (&json!(true), &json!([])));
+    let rates = &gate["metrics"];
+    assert_eq!((&rates["churn_rate"], &rates["engagement_rate"]), (&json!(1.0), &json!(0.0)));
+    assert_eq!(gate["metrics"]["sample_size"]["sufficient"], false);
+    assert_eq!(admin.get("/api/quality/trust-score").expect(200)["trust_score"], 0.15);
+    admin.post(GENERATE, &json!({"batch_size": 4})).expect(201);
+}
+
+#[test]
+fn a_warning_halves_a_batch_and_rounds_up() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    members(&mut admin, 20);
+    let events: Vec<Value> = (0..4).map(|number| seen(number, "churned")).collect();
+    report(&mut admin, &events);
+    let gate = admin.post(EVALUATE, &json!({})).expect(200);
+    assert_eq!((&gate["invites_allowed"], &gate["gate"]), (&json!(true), &json!("yellow")));
+    assert_eq!(gate["alerts"][0]["severity"], "warning");
+    let half = admin.post(GENERATE, &json!({"batch_size": 5})).expect(201);
+    assert_eq!((&half["generated"], &half["requested"]), (&json!(3), &json!(5)));
+    assert_eq!(half["codes"].as_array().map(Vec::len), Some(3));
+    let whole = admin.post(GENERATE, &json!({"batch_size": 5, "force": true})).expect(201);
+    assert_eq!(whole["generated"], 5);
+}
+
+#[test]
+fn a_critical_alert_pauses_invites_until_they_are_forced() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    members(&mut admin, 20);
+    let events: Vec<Value> = (0..5).map(|number| seen(number, "churned")).collect();
+    report(&mut admin, &events);
+    // Without a look at the gate first: issuing codes looks by itself.
+    let refused = admin.post(GENERATE, &json!({"batch_size": 1}));
+    assert_eq!(refused.problem(409), "invites-paused");
+    let detail = refused.json()["detail"].as_str().expect("a text").to_owned();
+    assert!(detail.contains("churn_rate is 0.25"), "{detail}");
+
+    let gate = admin.post(EVALUATE, &json!({})).expect(200);
+    assert_eq!(
+        (&gate["invites_allowed"], &gate["health_status"]),
+        (&json!(false), &json!("critical"))
+    );
+    let alert = json!({
+        "id": "text", "severity": "text", "metric": "text", "value": "number",
+        "threshold": "number", "message": "text", "since": "time",
+    });
+    assert_shape(&gate, &json!({ "alerts": [alert] }));
+    let churn = &gate["alerts"][0];
+    assert_eq!((&churn["metric"], &churn["severity"]), (&json!("churn_rate"), &json!("critical")));
+    assert_eq!((&churn["value"], &churn["threshold"]), (&json!(0.25), &json!(0.2)));
+    let alerts = admin.get("/api/quality/alerts").expect(200);
+    assert_eq!((&alerts["items"], &alerts["next"]), (&gate["alerts"], &Value::Null));
+    let trust = admin.get("/api/quality/trust-score").expect(200);
+    assert_eq!((&trust["invites_paused"], &trust["trust_score"]), (&json!(true), &json!(0.79)));
+
+    admin.post(GENERATE, &json!({"batch_size": 1, "force": true})).expect(201);
+    report(&mut admin, &(0..5).map(|number| seen(number, "active")).collect::<Vec<_>>());
+    let refused = admin.post(GENERATE, &json!({"batch_size": 1}));
+    assert_eq!(refused.problem(409), "invites-paused", "better is not yet well");
+}
+
+#[test]
+fn the_gate_is_asked_with_and_without_a_body() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let with = admin.post(EVALUATE, &json!({})).expect(200);
+    let without = admin.try_send("POST", EVALUATE, &[], b"").expect("an answer").expect(200);
+    assert_eq!(without, with);
+    assert_eq!((&with["invites_allowed"], &with["trust_score"]), (&json!(true), &json!(1.0)));
+}
