@@ -105,6 +105,25 @@ fn a_body_that_hides_its_size_is_cut_off_at_the_limit() {
 }
 
 #[test]
+fn a_lower_limit_holds_also_for_a_body_that_comes_in_one_piece() {
+    let witness = Witness::with(&[("VOBEE_LIMITS__BODY_BYTES", "1024")]);
+    for (length, status) in [(1024, 422), (1025, 413)] {
+        let body = format!("{{{}\"{MARKER}\":1}}", " ".repeat(length - MARKER.len() - 6));
+        assert_eq!(body.len(), length);
+        let mut client = witness.server.public();
+        assert_eq!(post(&mut client, JOIN, body.as_bytes()).status, status, "announced");
+        let chunked = format!(
+            "POST {JOIN} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+             transfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+        );
+        let mut client = witness.server.public();
+        client.write(chunked.as_bytes()).expect("the node takes a small request");
+        assert_eq!(client.read_answer().expect("an answer").status, status, "in one chunk");
+    }
+    witness.saw_nothing();
+}
+
+#[test]
 fn only_json_is_taken_for_json() {
     let witness = Witness::start();
     let mut admin = witness.admin();

@@ -118,3 +118,26 @@ fn a_stranger_cannot_name_an_address_of_his_own() {
     let mut stranger = server.public();
     assert_held_back(|n| forwarded(&mut stranger, &format!("198.51.100.{n}")));
 }
+
+#[test]
+fn who_comes_when_every_connection_is_taken_is_told_so_and_can_come_later() {
+    let server = Server::with(&[("VOBEE_LIMITS__CONNECTIONS", "2")]);
+    // The connection that saw the node get ready may not have ended yet.
+    let hold = || {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut client = server.public();
+            let answer = client.try_send("GET", "/livez", &[], b"");
+            if answer.is_ok_and(|answer| answer.status == 200) {
+                return client;
+            }
+            assert!(Instant::now() < deadline, "no connection is free");
+        }
+    };
+    let (first, _second) = (hold(), hold());
+    let refused = server.public().read_answer().expect("an answer");
+    assert_eq!(refused.problem(503), "too-many-connections");
+    assert!(refused.header("retry-after").is_some());
+    drop(first);
+    hold();
+}
