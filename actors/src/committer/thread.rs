@@ -169,7 +169,7 @@ impl Committer {
         gathering.records.push(Committed { seq, at, event, sections, request });
         if let Some(ticket) = ticket {
             gathering.tickets.push((seq, ticket));
-            self.wake(inbox);
+            self.0.wake(inbox);
         }
         Some(seq)
     }
@@ -185,7 +185,7 @@ impl Committer {
             return;
         }
         inbox.gathering.tickets.push((seq, ticket));
-        self.wake(inbox);
+        self.0.wake(inbox);
     }
 
     /// From the next batch on the follower gets every batch that it wants; the seq before that
@@ -198,7 +198,7 @@ impl Committer {
                 return None;
             }
             inbox.followers.push((follower, from));
-            self.wake(inbox);
+            self.0.wake(inbox);
         }
         crash_point!("committer.follow");
         answer.await.ok()
@@ -209,7 +209,7 @@ impl Committer {
         {
             let mut inbox = self.0.inbox();
             inbox.closing = true;
-            self.wake(inbox);
+            self.0.wake(inbox);
         }
         while !self.0.ended.load(Ordering::Acquire) {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -219,10 +219,6 @@ impl Committer {
     /// Seq of the newest durable record.
     pub(crate) fn durable(&self) -> Seq {
         self.0.durable.load(Ordering::Acquire)
-    }
-
-    fn wake(&self, inbox: MutexGuard<'_, Inbox>) {
-        self.0.wake(inbox);
     }
 }
 

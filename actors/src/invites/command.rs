@@ -62,7 +62,7 @@ pub struct Redeemed {
 pub struct CodeView {
     /// The code.
     pub code: InviteCode,
-    /// What it is good for now.
+    /// What it is good for at the moment.
     pub status: CodeStatus,
     /// When it was issued.
     pub created_at: Timestamp,

@@ -9,7 +9,7 @@ use super::{Seen, Trust};
 /// What the product saw of its members.
 #[derive(Clone, Debug)]
 pub(crate) struct Observe {
-    /// Whom, what, and when; None stands for now.
+    /// Whom, what, and when; None is the time of the request.
     pub(crate) seen: Vec<(PersonId, Seen, Option<Timestamp>)>,
 }
 
