@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, Server};
 use crate::http::accept::{self, Limits};
-use crate::http::{self, Admission, Complaints, Doorkeeper, Node, Proxies, Service};
+use crate::http::{self, Admission, Complaints, DiskGuard, Doorkeeper, Node, Proxies, Service};
 use crate::keys::{self, Keyring};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Recorder, StartTime};
@@ -91,6 +91,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     announce(&config, &keys, &listeners, &recovery);
 
     let limits = limits(&config);
+    let drain = Duration::from_secs(config.server.drain_seconds.into());
     let draining = Shutdown::new();
     let node = Arc::new(Node {
         engine: engine.clone(),
@@ -105,7 +106,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         body_bytes_max: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
         body_time_max: Duration::from_secs(config.server.body_timeout_seconds.into()),
         dir: config.storage.dir,
-        free_bytes_min: config.storage.free_min_bytes,
+        disk: DiskGuard::new(config.storage.free_min_bytes),
         connections: Arc::clone(&limits.connections),
         connections_max: limits.connections.available_permits(),
         recorder: recorder.clone(),
@@ -128,16 +129,35 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         () = shutdown => Ok(()),
         why = engine.failed() => Err(RunError::Engine(why)),
     };
+    let began = tokio::time::Instant::now();
     draining.request();
     if outcome.is_ok() {
         tokio::time::sleep(NOTICE).await;
     }
     stop.request();
     while servers.join_next().await.is_some() {}
+    if outcome.is_ok() && config.snapshots.at_shutdown {
+        snapshot_at_shutdown(&engine, began + drain.saturating_sub(CLOSE_MAX)).await;
+    }
     if tokio::time::timeout(CLOSE_MAX, engine.close()).await.is_err() {
         tracing::warn!("gave up waiting for the last commit; nothing in it had been answered");
     }
     outcome
+}
+
+/// Writes the state down, so that the next start replays nothing, if that is done in time. If not,
+/// nothing is lost: the next start replays what came after the snapshot before.
+async fn snapshot_at_shutdown(engine: &Engine, deadline: tokio::time::Instant) {
+    if engine.unsaved_events() == 0 {
+        return;
+    }
+    match tokio::time::timeout_at(deadline, engine.snapshot()).await {
+        // The engine has logged either.
+        Ok(Ok(_) | Err(_)) => {}
+        Err(_) => {
+            tracing::warn!("no time for a snapshot at this stop; the next start replays more")
+        }
+    }
 }
 
 fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
@@ -155,7 +175,8 @@ fn options(config: &Config) -> Options {
         in_flight_max: usize::try_from(config.limits.in_flight).unwrap_or(usize::MAX),
         timeout: Duration::from_secs(config.server.request_timeout_seconds.into()),
         cache_bytes: config.storage.cache_bytes,
-        accept_loss: false,
+        accept_loss: config.storage.accept_loss,
+        snapshots: config.snapshots.policy(&config.archive),
         clock: actors::Clock::system(),
     }
 }
@@ -216,7 +237,22 @@ fn announce(
     let dir = config.storage.dir.canonicalize();
     let dir = dir.as_ref().unwrap_or(&config.storage.dir).display();
     let seconds = recovery.took.as_secs_f64();
-    eprintln!("data in {dir}, {} events recovered in {seconds:.2} s", recovery.events);
+    let Recovery { events, snapshot_seq, replayed, cut, lost, set_aside, .. } = *recovery;
+    eprint!("data in {dir}, {events} events recovered in {seconds:.2} s");
+    if snapshot_seq > 0 {
+        eprint!(" (snapshot of {snapshot_seq}, {replayed} replayed)");
+    }
+    eprintln!();
+    if cut > 0 {
+        eprintln!("cut off {cut} frames behind the journal that were never acknowledged");
+    }
+    if set_aside > 0 {
+        eprintln!("set aside {set_aside} damaged snapshots; the one before was used");
+    }
+    if let Some((from, to)) = lost {
+        eprintln!("events {from} to {to} are gone for good, as accepted with --accept-loss");
+    }
+    tracing::info!(events, snapshot_seq, replayed, cut, set_aside, seconds, ?lost, "recovered");
 }
 
 /// What has to be done every second for as long as the node runs.
@@ -227,6 +263,7 @@ async fn keep_up(node: Arc<Node>) {
         tick.tick().await;
         let node = Arc::clone(&node);
         let looked = tokio::task::spawn_blocking(move || {
+            node.guard_disk();
             match node.doorkeeper.keys.reload_if_changed() {
                 Ok(true) => tracing::info!("read the keys again"),
                 Ok(false) => {}

@@ -138,5 +138,7 @@ fn a_walk_over_the_journal_finds_it_whole_and_changes_nothing() {
     let found = walk(server.data()).expect("the program runs");
     assert_eq!(found.status.code(), Some(0), "{}", String::from_utf8_lossy(&found.stderr));
     let found: serde_json::Value = serde_json::from_slice(&found.stdout).expect("JSON");
-    assert!(found["records"].as_u64().is_some_and(|records| records >= 1), "{found}");
+    assert!(found["acknowledged"].as_u64().is_some_and(|seq| seq >= 1), "{found}");
+    assert_eq!(found["snapshot_seq"], found["acknowledged"], "taken at the stop: {found}");
+    assert_eq!(found["archived_records"], found["acknowledged"], "{found}");
 }

@@ -8,15 +8,17 @@
 //! after a crash does nothing.
 
 use std::collections::VecDeque;
+use std::io;
 
 use serde::Serialize;
 use snapshots::Section;
 
 use crate::answers::UnderWay;
-use crate::committer::{Committed, Committer, Delivery, Ticket, Uncommitted};
+use crate::committer::{Committed, Committer, Delivery, Receipt, Ticket, Uncommitted};
 use crate::error::Error;
 use crate::event::{Event, Stream};
 use crate::ids::{Seq, Timestamp};
+use crate::image::{self, ImageReader, ImageWriter};
 use crate::mailbox::Ask;
 use crate::record::{self, Head, NO_EVENT, Persisted, Record, Unreadable};
 use crate::request::RequestTag;
@@ -29,6 +31,8 @@ const UNMARKED_MAX: usize = 4_096;
 /// A domain: its rules, and how its messages and the events of others reach them.
 pub(crate) trait Domain: Sized + Send + 'static {
     const STREAM: Stream;
+    /// Under which version an image of the state is written.
+    const IMAGE_VERSION: u16;
     type Policy: Clone + Send + Sync + 'static;
     type State: Send + 'static;
     type Event: Persisted + Clone + Into<Event> + Send;
@@ -39,6 +43,10 @@ pub(crate) trait Domain: Sized + Send + 'static {
     fn state(policy: &Self::Policy) -> Self::State;
     /// The only way that state changes, live and in replay.
     fn apply(state: &mut Self::State, event: &Self::Event, at: Timestamp);
+    /// Writes the state, equal states alike.
+    fn save(state: &Self::State, out: &mut ImageWriter<'_>) -> io::Result<()>;
+    /// Reads what `save` of that version wrote.
+    fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<Self::State, Unreadable>;
     /// Whether an event of another domain can matter to this one.
     fn follows(event: &Event) -> bool;
     /// What follows here from what has happened there, oldest first; nothing is a good answer.
@@ -108,6 +116,18 @@ impl<D: Domain> Cell<D> {
         sections: Vec<Section>,
         answer: impl FnOnce(&Self, &D::Event, Timestamp) -> T,
     ) {
+        self.settle_with_receipt(ask, decided, sections, answer, |_, _| {});
+    }
+
+    /// As [`settle`](Self::settle), and `sign` puts the receipt into the answer when it leaves.
+    pub(crate) fn settle_with_receipt<T: Serialize + Send + 'static>(
+        &mut self,
+        ask: Ask<T>,
+        decided: Result<Decided<D::Event, T>, D::Rejection>,
+        sections: Vec<Section>,
+        answer: impl FnOnce(&Self, &D::Event, Timestamp) -> T,
+        sign: fn(&mut T, Receipt),
+    ) {
         let at = self.time(ask.now);
         let mut sections = sections;
         let (event, outcome) = match decided {
@@ -127,7 +147,11 @@ impl<D: Domain> Cell<D> {
         let tag = ask.request.as_ref().map(UnderWay::tag);
         let request = tag.map(|tag| (tag, encode_outcome(&outcome)));
         let (reply, under_way) = (ask.reply, ask.request);
-        let ticket = Ticket::new(move || {
+        let ticket = Ticket::new(move |receipt| {
+            let mut outcome = outcome;
+            if let (Ok(answer), Some(receipt)) = (&mut outcome, receipt) {
+                sign(answer, receipt);
+            }
             reply.send(outcome.map_err(Into::into));
             drop(under_way);
         });
@@ -141,7 +165,7 @@ impl<D: Domain> Cell<D> {
     /// Answers from the state as it is; the answer leaves when that state is durable.
     pub(crate) fn answer<T: Send + 'static>(&self, ask: Ask<T>, outcome: Result<T, D::Rejection>) {
         let reply = ask.reply;
-        let ticket = Ticket::new(move || reply.send(outcome.map_err(Into::into)));
+        let ticket = Ticket::new(move |_| reply.send(outcome.map_err(Into::into)));
         self.committer.when_durable(self.last_seq, ticket);
     }
 
@@ -204,6 +228,18 @@ impl<D: Domain> Cell<D> {
         }
     }
 
+    /// A foreign event that still waits for a reaction, as the journal has it.
+    fn foreign(record: &Committed) -> (Seq, Vec<u8>) {
+        let mut body = Vec::new();
+        if let Some(event) = &record.event {
+            let (tag, version) = event.kind();
+            let (stream, at) = (event.stream(), record.at);
+            let head = Head { stream, tag, version, at, seen: 0, caused: false };
+            record::write(&mut body, head, |out| event.encode(out), None);
+        }
+        (record.seq, body)
+    }
+
     fn replay_own(&mut self, seq: Seq, record: &Record<'_>) -> Result<(), Unreadable> {
         let Head { tag, version, at, seen, .. } = record.head;
         if tag != NO_EVENT {
@@ -228,6 +264,7 @@ fn encode_outcome<T: Serialize, R: Serialize>(outcome: &Result<T, R>) -> Box<[u8
 }
 
 impl<D: Domain> Role for Cell<D> {
+    const IMAGE_VERSION: u16 = D::IMAGE_VERSION;
     type Message = D::Message;
 
     fn replay(&mut self, seq: Seq, body: &[u8], _: &[Section]) -> Result<(), Unreadable> {
@@ -250,6 +287,30 @@ impl<D: Domain> Role for Cell<D> {
                 request: None,
             });
         }
+        Ok(())
+    }
+
+    fn at(&self) -> Seq {
+        self.last_seq
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        Some(image::fingerprint(|out| {
+            out.put(&self.last_at)?;
+            D::save(&self.state, out)
+        }))
+    }
+
+    fn save(&self, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        out.put(&(self.last_seq, self.last_at, self.marked))?;
+        out.list(self.unreacted.iter().map(Self::foreign))?;
+        D::save(&self.state, out)
+    }
+
+    fn restore(&mut self, version: u16, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
+        (self.last_seq, self.last_at, self.marked) = input.take()?;
+        input.list(|(seq, body): (Seq, Vec<u8>)| self.replay(seq, &body, &[]))?;
+        self.state = D::restore(version, input)?;
         Ok(())
     }
 

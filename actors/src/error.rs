@@ -35,6 +35,9 @@ pub enum Failure {
     /// No answer in time. Whether it happened is unknown.
     #[error("no answer in time, whether it happened is unknown")]
     TimedOut,
+    /// The disk is almost full. Nothing changed.
+    #[error("the disk is almost full, nothing is written until there is room again")]
+    StorageLow,
     /// The part that would answer is being restarted, or the engine is stopping. Whether it
     /// happened is unknown.
     #[error("this part is restarting, whether it happened is unknown")]

@@ -48,6 +48,36 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whose event it is.
+    pub(crate) const fn stream(&self) -> Stream {
+        match self {
+            Self::Waitlist(_) => Stream::Waitlist,
+            Self::Invites(_) => Stream::Invites,
+            Self::Referrals(_) => Stream::Referrals,
+            Self::Quality(_) => Stream::Quality,
+        }
+    }
+
+    /// Tag and version under which it is written.
+    pub(crate) fn kind(&self) -> (u8, u8) {
+        match self {
+            Self::Waitlist(event) => event.kind(),
+            Self::Invites(event) => event.kind(),
+            Self::Referrals(event) => event.kind(),
+            Self::Quality(event) => event.kind(),
+        }
+    }
+
+    /// Appends its payload.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Waitlist(event) => event.encode(out),
+            Self::Invites(event) => event.encode(out),
+            Self::Referrals(event) => event.encode(out),
+            Self::Quality(event) => event.encode(out),
+        }
+    }
+
     /// Reads the payload of a record that carries an event.
     pub(crate) fn decode(head: Head, payload: &[u8]) -> Result<Self, Unreadable> {
         let Head { stream, tag, version, .. } = head;

@@ -15,6 +15,7 @@
 //! | `committer` | the one writer of the journal; answers wait here |
 //! | `supervisor` | starts actors, and starts them again |
 //! | [`event`], `record` | the union of events, and their form in the journal |
+//! | `image`, `snapshotter` | a state on disk, and who puts it there |
 //! | [`ids`], [`identity`] | names of things, and what follows from an address |
 //! | [`clock`], [`entropy`] | the only files that ask for the time and for random bytes |
 //!
@@ -37,6 +38,7 @@ pub mod error;
 pub mod event;
 pub mod identity;
 pub mod ids;
+mod image;
 pub mod invites;
 mod mailbox;
 pub mod people;
@@ -45,6 +47,7 @@ mod record;
 pub mod referrals;
 pub mod request;
 mod role;
+pub mod snapshotter;
 mod supervisor;
 pub mod waitlist;
 

@@ -15,13 +15,26 @@ use tokio::sync::oneshot;
 use crate::answers::UnderWay;
 use crate::committer::Delivery;
 use crate::error::{Error, Failure};
-use crate::ids::Timestamp;
+use crate::ids::{Seq, Timestamp};
 
-/// What an actor receives: a request from a handle, or a durable batch to follow.
+/// What an actor receives: a request from a handle, a durable batch to follow, or a question from
+/// whoever takes snapshots.
 #[derive(Debug)]
 pub(crate) enum Envelope<M> {
     Message(M),
     Delivery(Delivery),
+    /// How far the state has come, and its fingerprint there.
+    Probe(oneshot::Sender<Probe>),
+    /// The state is another one than the journal has: end, and be rebuilt.
+    Condemn,
+}
+
+/// A state at one record, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Probe {
+    pub(crate) seq: Seq,
+    /// None for a state that is no pure fold of the journal.
+    pub(crate) fingerprint: Option<u64>,
 }
 
 /// Counts what is under way to one actor.

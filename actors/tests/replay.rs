@@ -16,16 +16,22 @@ enum Step {
     Earn(u8),
     Observe(Vec<(u8, Seen)>),
     Evaluate,
+    Snapshot,
     Pass(i64),
     Panic(&'static str, u32),
 }
 
-const POINTS: [&str; 5] = [
+const POINTS: [&str; 10] = [
     "cell.before_apply",
     "cell.before_append",
     "cell.after_append",
     "cell.before_reaction",
     "cell.before_reaction",
+    "snapshotter.before_fold",
+    "snapshotter.before_adopt",
+    "snapshotter.before_erase",
+    "snapshotter.before_archive",
+    "snapshotter.before_retire",
 ];
 
 /// As many as an actor survives within a minute.
@@ -44,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => who.clone().prop_map(Step::Earn),
         3 => prop::collection::vec((who, seen), 1..4).prop_map(Step::Observe),
         1 => Just(Step::Evaluate),
+        2 => Just(Step::Snapshot),
         2 => (-30..6_000_i64).prop_map(Step::Pass),
         1 => (prop::sample::select(POINTS.to_vec()), 1..4_u32)
             .prop_map(|(point, nth)| Step::Panic(point, nth)),
@@ -99,6 +106,9 @@ async fn take(launch: &Launch, step: Step, codes: &mut Vec<InviteCode>) {
         }
         Step::Evaluate => {
             let _ = engine.evaluate(None).await;
+        }
+        Step::Snapshot => {
+            let _ = engine.snapshot().await;
         }
         Step::Pass(passed) => launch.clock.set(later(launch.clock.now(), minutes(passed))),
         Step::Panic(point, nth) => crash::arm(point, nth),

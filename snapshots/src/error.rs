@@ -31,14 +31,22 @@ pub enum Error {
     /// Records that were acknowledged are gone or unreadable.
     #[error(
         "journal damaged: records {missing_from} to {missing_to} are missing ({what}); restore a \
-         backup, or keep a copy of the data directory and start again accepting the loss of them \
-         and of everything behind them"
+         backup, or keep a copy of the data directory and start once with --accept-loss, without \
+         them and everything behind them"
     )]
     Damaged {
         /// The first record that is missing.
         missing_from: u64,
         /// The last record of the first hole.
         missing_to: u64,
+        /// How it was noticed.
+        what: String,
+    },
+    /// A file that stands by itself (a snapshot, an archive) is not what was written.
+    #[error("{} is damaged: {what}; restore it from a backup", path.display())]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
         /// How it was noticed.
         what: String,
     },

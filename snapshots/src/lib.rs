@@ -13,6 +13,10 @@
 //! | `watermark.rs` | the last acknowledged record, so that a lost tail is noticed |
 //! | `store.rs` | sled, used only in the way that survives a power cut |
 //! | `sled_journal.rs` | the journal over that store |
+//! | `epochs.rs` | the epochs of a journal, and the snapshots between them |
+//! | `snapshot.rs` | a state at one seq, in one file |
+//! | `archive/` | a closed epoch, compressed, for as long as anybody may ask |
+//! | `layout.rs` | where everything lies in a data directory |
 //! | `recovery.rs` | the walk that tells the journal from a torn tail and from damage |
 //! | `verify.rs` | the same walk over a copy, for an operator who only wants to know |
 //! | `lock.rs` | one owner for a data directory |
@@ -21,23 +25,30 @@
 //! Deliberately absent: threads, timers, retries of a failed write, and any clock but the one
 //! that measures how long a sync took.
 
+pub mod archive;
 mod chain;
+mod epochs;
 mod error;
 mod files;
 mod frame;
 mod journal;
+mod layout;
 mod lock;
 mod record;
 mod recovery;
 mod sled_journal;
+mod snapshot;
 mod store;
 mod verify;
 mod watermark;
 
+pub use epochs::{Epochs, Progress};
 pub use error::Error;
 pub use frame::FRAME_BYTES_MAX;
 pub use journal::{Appended, Journal, Reader};
+pub use layout::{archive_dir, archive_path};
 pub use lock::DataLock;
 pub use record::{Batch, RECORD_BYTES_MAX, RecordView, Section, SectionView};
 pub use sled_journal::{Options, Recovered, SledJournal};
+pub use snapshot::{PartReader, PartWriter, Position, Snapshot, SnapshotWriter};
 pub use verify::{Verified, verify};

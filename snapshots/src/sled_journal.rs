@@ -1,21 +1,19 @@
 //! The journal over sled: one owner appends, readers scan beside it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use crate::frame::{self, Assembler, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
+use crate::epochs::{Epoch, EpochReader, Epochs, Shared};
+use crate::frame::{self, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
 use crate::journal::{Appended, Journal, Reader};
-use crate::record::{RECORD_BYTES_MAX, RecordView};
-use crate::recovery::{self, Walked};
-use crate::store::Store;
+use crate::record::RECORD_BYTES_MAX;
+use crate::recovery::{Base, Extent, Walk, Walked};
+use crate::snapshot::{self, Position, Snapshot};
+use crate::store::{self, Store};
 use crate::watermark::{Found, Watermark, WatermarkFile};
-use crate::{Batch, DataLock, Error, chain, files};
-
-const JOURNAL: &str = "journal";
-const EPOCH_DIGITS: usize = 16;
-const EPOCH_FIRST: u64 = 1;
+use crate::{Batch, DataLock, Error, archive, chain, layout};
 
 /// What opening needs to know.
 #[derive(Debug, Clone)]
@@ -33,12 +31,18 @@ pub struct Options {
 pub struct Recovered {
     /// The number that the next record gets.
     pub next_seq: u64,
-    /// Records in the journal.
+    /// Records since the beginning.
     pub records: u64,
-    /// Frames in the journal.
+    /// The last record that the snapshot covers; 0 without one.
+    pub snapshot_seq: u64,
+    /// Frames behind the snapshot.
     pub frames: u64,
     /// Frames that were cut off behind the journal.
     pub cut: u64,
+    /// The acknowledged records that are gone for good, first and last, where that was accepted.
+    pub lost: Option<(u64, u64)>,
+    /// Snapshots that were damaged and have been set aside.
+    pub set_aside: Vec<PathBuf>,
     /// The hash chain after the last record.
     pub chain: [u8; 32],
     /// How long opening took.
@@ -50,6 +54,7 @@ pub struct Recovered {
 /// The journal in a data directory, which it owns until the last reader is gone too.
 pub struct SledJournal {
     shared: Arc<Shared>,
+    active: Arc<Epoch>,
     watermark: WatermarkFile,
     chain: [u8; 32],
     /// Why nothing more may be written. Set while a commit runs, so that one that panics counts.
@@ -57,17 +62,9 @@ pub struct SledJournal {
     frame: Vec<u8>,
 }
 
-/// What a journal and its readers hold together. The store goes before the lock.
-struct Shared {
-    store: Store,
-    /// One more than the last durable record.
-    next_seq: AtomicU64,
-    _lock: DataLock,
-}
-
 impl SledJournal {
-    /// Takes the data directory, checks every frame in it, cuts off a torn tail and makes what is
-    /// left durable.
+    /// Takes the data directory, finds the newest good snapshot, checks every frame behind it, cuts
+    /// off a torn tail and makes what is left durable.
     ///
     /// # Errors
     /// [`Error::InUse`]; [`Error::Damaged`] unless `accept_loss`; [`Error::Newer`];
@@ -76,14 +73,18 @@ impl SledJournal {
         let began = Instant::now();
         let dir = &options.dir;
         let lock = DataLock::acquire(dir)?;
-        let epoch = newest_epoch(dir)?;
+        archive::remove_unfinished(&layout::archive_dir(dir))?;
+        snapshot::remove_unfinished(dir)?;
+        let (snapshot, set_aside) = newest_snapshot(dir)?;
+        let position = snapshot.as_ref().map(Snapshot::position);
         let found = WatermarkFile::read(dir)?;
-        let path = epoch_path(dir, epoch.unwrap_or(EPOCH_FIRST));
-        let store = Store::open(&path, options.cache_bytes)?;
-        let mut walked = recovery::walk(store.db(), found)?;
-        accept_or_refuse(&mut walked, options.accept_loss)?;
-        let cut = cut_tail(&store, &walked)?;
-        if epoch.is_some() && walked.next_seq > 1 {
+        let (numbers, fresh) = epochs_behind(dir, position)?;
+        let open = |&epoch: &u64| Store::open(&layout::epoch_path(dir, epoch), options.cache_bytes);
+        let stores = numbers.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let mut walked = walk(&stores, position, found)?;
+        let lost = accept_or_refuse(&mut walked, options.accept_loss)?;
+        let cut = cut_tail(&stores, &walked)?;
+        if !fresh && walked.next_seq > 1 {
             warn_without_watermark(found);
         }
         let mut watermark = WatermarkFile::open(dir)?;
@@ -92,24 +93,36 @@ impl SledJournal {
         let recovered = Recovered {
             next_seq: walked.next_seq,
             records: walked.next_seq - 1,
+            snapshot_seq: position.map_or(0, |position| position.seq),
             frames: walked.frames,
             cut,
+            lost,
+            set_aside,
             chain: walked.chain,
             micros: micros_since(began),
-            fresh: epoch.is_none(),
+            fresh,
         };
-        let next_seq = AtomicU64::new(walked.next_seq);
-        let shared = Arc::new(Shared { store, next_seq, _lock: lock });
-        let chain = walked.chain;
-        let journal = SledJournal { shared, watermark, chain, stopped: None, frame: Vec::new() };
+        let Walked { next_seq, chain, .. } = walked;
+        let epochs = epochs(numbers, stores, &walked);
+        let dir = options.dir;
+        let shared = Shared::new(dir, options.cache_bytes, epochs, snapshot, next_seq, lock);
+        let shared = Arc::new(shared);
+        let active = shared.active();
+        let (stopped, frame) = (None, Vec::new());
+        let journal = SledJournal { shared, active, watermark, chain, stopped, frame };
         Ok((journal, recovered))
+    }
+
+    /// The way to its epochs and snapshots, for whoever takes care of them.
+    #[must_use]
+    pub fn epochs(&self) -> Epochs {
+        Epochs(Arc::clone(&self.shared))
     }
 
     /// Frames, store and disk, in this order. Whatever fails here leaves the fate of the batch
     /// unknown.
     fn commit(&mut self, batch: &Batch) -> Result<Appended, Error> {
-        let mut appended =
-            Appended { next_seq: self.next_seq(), frames: 0, bytes: 0, sync_micros: 0 };
+        let mut appended = self.nothing_appended();
         let mut records = batch.ends();
         let mut start = 0;
         while let Some(count) = packed(records, start) {
@@ -119,10 +132,18 @@ impl SledJournal {
             start = end;
         }
         let began = Instant::now();
-        self.shared.store.commit()?;
+        self.active.store.commit()?;
         appended.sync_micros = micros_since(began);
+        appended.chain = self.chain;
+        self.active.bytes.fetch_add(appended.bytes, Ordering::Relaxed);
         self.watermark.write(&Watermark { seq: appended.next_seq - 1, chain: self.chain })?;
         Ok(appended)
+    }
+
+    fn nothing_appended(&self) -> Appended {
+        let (chain_before, chain) = (self.chain, self.chain);
+        let next_seq = self.next_seq();
+        Appended { next_seq, frames: 0, bytes: 0, chain_before, chain, sync_micros: 0 }
     }
 
     /// One frame, or all the parts of a record that is too large for one.
@@ -136,7 +157,7 @@ impl SledJournal {
         for (part, payload) in (0..parts).zip(payload.chunks(PAYLOAD_BYTES_MAX)) {
             let header = Header { part, parts, count, first_seq, chain };
             frame::encode(&header, payload, &mut self.frame);
-            self.shared.store.insert(&frame::key(first_seq, part), &self.frame)?;
+            self.active.store.insert(&frame::key(first_seq, part), &self.frame)?;
             done.frames += 1;
             done.bytes += (HEADER_BYTES + payload.len()) as u64;
         }
@@ -159,7 +180,7 @@ impl Journal for SledJournal {
             return Err(Error::TooLarge { bytes, bytes_max: RECORD_BYTES_MAX });
         }
         if batch.is_empty() {
-            return Ok(Appended { next_seq, frames: 0, bytes: 0, sync_micros: 0 });
+            return Ok(self.nothing_appended());
         }
         self.stopped = Some("a commit did not come to its end".to_owned());
         let committed = self.commit(batch);
@@ -174,8 +195,20 @@ impl Journal for SledJournal {
         self.shared.next_seq.load(Ordering::Acquire)
     }
 
+    fn rotate(&mut self) -> Result<Position, Error> {
+        if let Some(reason) = &self.stopped {
+            return Err(Error::Stopped { reason: reason.clone() });
+        }
+        // What lies in a closed epoch is never cut off, so the watermark must not lag behind it.
+        self.watermark.sync()?;
+        let (epoch, seq) = (self.active.number, self.next_seq() - 1);
+        let end = Position { epoch, seq, chain: self.chain };
+        self.active = self.shared.rotate(end)?;
+        Ok(end)
+    }
+
     fn reader(&self) -> Box<dyn Reader> {
-        Box::new(SledReader { shared: Arc::clone(&self.shared) })
+        Box::new(EpochReader(Arc::clone(&self.shared)))
     }
 }
 
@@ -186,58 +219,6 @@ impl Drop for SledJournal {
             tracing::warn!(%error, "cannot sync the watermark at the end");
         }
     }
-}
-
-struct SledReader {
-    shared: Arc<Shared>,
-}
-
-impl Reader for SledReader {
-    fn scan(&self, from: u64, to: u64, visit: &mut dyn FnMut(RecordView<'_>)) -> Result<(), Error> {
-        let to = to.min(self.shared.next_seq.load(Ordering::Acquire));
-        let mut seq = from.max(1);
-        if seq >= to {
-            return Ok(());
-        }
-        let db = self.shared.store.db();
-        // The frame that holds `from` starts at or before it, and so does its first part.
-        let start = db.range(..=frame::key(seq, u16::MAX)).next_back().transpose()?;
-        let start = start.and_then(|(key, _)| frame::parse_key(&key)).map_or(seq, |key| key.0);
-        let mut parts = Assembler::default();
-        for item in db.range(frame::key(start, 0)..) {
-            let (key, value) = item?;
-            let whole = match parts.push(&key, &value) {
-                Ok(Some(whole)) => whole,
-                Ok(None) => continue,
-                Err(flaw) => return Err(damaged(seq, to, &flaw.refuse_newer()?)),
-            };
-            if whole.header.first_seq > seq {
-                return Err(damaged(seq, whole.header.first_seq, &frame::Flaw::Order));
-            }
-            let mut rest = whole.payload;
-            for at in (whole.header.first_seq..).take(whole.header.count as usize) {
-                let Some(record) = RecordView::take(at, &mut rest) else {
-                    return Err(damaged(seq, to, &frame::Flaw::Records));
-                };
-                if at == seq {
-                    visit(record);
-                    seq += 1;
-                }
-                if seq == to {
-                    return Ok(());
-                }
-            }
-        }
-        Err(damaged(seq, to, &frame::Flaw::Order))
-    }
-
-    fn box_clone(&self) -> Box<dyn Reader> {
-        Box::new(SledReader { shared: Arc::clone(&self.shared) })
-    }
-}
-
-fn damaged(from: u64, to: u64, flaw: &frame::Flaw) -> Error {
-    Error::Damaged { missing_from: from, missing_to: to - 1, what: flaw.to_string() }
 }
 
 /// How many of the records that end at `ends` go into the next frame: as many as fit, and at
@@ -256,23 +237,93 @@ fn too_large(ends: &[usize]) -> Option<usize> {
     sizes.find(|bytes| *bytes > RECORD_BYTES_MAX)
 }
 
-fn accept_or_refuse(walked: &mut Walked, accept_loss: bool) -> Result<(), Error> {
-    let Some(damage) = walked.damage.take() else {
-        return Ok(());
-    };
-    let damage = Error::from(damage);
-    if !accept_loss {
-        return Err(damage);
+/// The newest snapshot that is whole. Those that are not are set aside.
+fn newest_snapshot(dir: &Path) -> Result<(Option<Snapshot>, Vec<PathBuf>), Error> {
+    let mut set_aside = Vec::new();
+    for epoch in layout::snapshots(dir)?.into_iter().rev() {
+        let path = layout::snapshot_path(dir, epoch);
+        match Snapshot::open(&path) {
+            Ok(snapshot) if snapshot.position().epoch == epoch => {
+                return Ok((Some(snapshot), set_aside));
+            }
+            Ok(_) | Err(Error::DamagedFile { .. }) => {
+                let aside = path.with_extension("snap.bad");
+                tracing::warn!(path = %aside.display(), "set aside a damaged snapshot");
+                std::fs::rename(&path, &aside).map_err(Error::io("rename", &path))?;
+                set_aside.push(aside);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    tracing::warn!(%damage, "going on without the missing records, as asked");
-    Ok(())
+    Ok((None, set_aside))
 }
 
-fn cut_tail(store: &Store, walked: &Walked) -> Result<u64, Error> {
+/// The epochs behind the snapshot, and whether there was none at all.
+pub(crate) fn epochs_behind(
+    dir: &Path,
+    position: Option<Position>,
+) -> Result<(Vec<u64>, bool), Error> {
+    let covered = position.map_or(0, |position| position.epoch);
+    let mut numbers = layout::epochs(dir)?;
+    let fresh = numbers.is_empty() && position.is_none();
+    numbers.retain(|&epoch| epoch > covered);
+    if numbers.is_empty() {
+        numbers.push(covered + 1);
+    }
+    Ok((numbers, fresh))
+}
+
+pub(crate) fn walk(
+    stores: &[Store],
+    position: Option<Position>,
+    found: Found,
+) -> Result<Walked, Error> {
+    let base = position
+        .map_or(Base::BEGINNING, |Position { seq, chain, .. }| Base { next_seq: seq + 1, chain });
+    let mut walk = Walk::new(base, found);
+    for store in stores {
+        store::surviving(|| walk.epoch(store.db().iter()))?;
+    }
+    Ok(walk.end())
+}
+
+fn epochs(numbers: Vec<u64>, stores: Vec<Store>, walked: &Walked) -> Vec<Arc<Epoch>> {
+    let last = stores.len() - 1;
+    let places = numbers.into_iter().zip(stores).zip(&walked.epochs).enumerate();
+    let epoch = |(index, ((number, store), extent)): (usize, ((u64, Store), &Extent))| {
+        let end = OnceLock::new();
+        if index < last {
+            let Extent { next_seq, chain, .. } = *extent;
+            end.get_or_init(|| Position { epoch: number, seq: next_seq - 1, chain });
+        }
+        let (first_seq, bytes) = (extent.first_seq, AtomicU64::new(0));
+        Arc::new(Epoch { number, first_seq, store, bytes, end })
+    };
+    places.map(epoch).collect()
+}
+
+/// The records that are lost for good, if there are any and that is accepted.
+fn accept_or_refuse(walked: &mut Walked, accept: bool) -> Result<Option<(u64, u64)>, Error> {
+    let Some(damage) = walked.damage.take() else {
+        return Ok(None);
+    };
+    let lost = (walked.next_seq, damage.newest);
+    let damage = Error::from(damage);
+    if !accept {
+        return Err(damage);
+    }
+    tracing::warn!(%damage, from = lost.0, to = lost.1, "going on without records, as asked");
+    Ok(Some(lost))
+}
+
+fn cut_tail(stores: &[Store], walked: &Walked) -> Result<u64, Error> {
     let Some(flaw) = walked.flaw else {
         return Ok(0);
     };
-    let cut = store.cut_after(walked.last_key.as_deref())?;
+    let mut cut = 0;
+    for (store, extent) in stores.iter().zip(&walked.epochs).filter(|(_, extent)| extent.torn) {
+        cut += store.cut_after(extent.last_key.as_deref())?;
+    }
     tracing::warn!(frames = cut, after = walked.next_seq - 1, %flaw, "cut off a torn tail");
     Ok(cut)
 }
@@ -287,20 +338,6 @@ fn warn_without_watermark(found: Found) {
             tracing::warn!("the watermark was unreadable; a lost tail would not have been noticed");
         }
     }
-}
-
-pub(crate) fn newest_epoch(dir: &Path) -> Result<Option<u64>, Error> {
-    let journal = dir.join(JOURNAL);
-    if !journal.is_dir() {
-        return Ok(None);
-    }
-    let names = files::names(&journal)?;
-    let epochs = names.iter().filter(|name| name.len() == EPOCH_DIGITS);
-    Ok(epochs.filter_map(|name| name.parse().ok()).max())
-}
-
-pub(crate) fn epoch_path(dir: &Path, epoch: u64) -> PathBuf {
-    dir.join(JOURNAL).join(format!("{epoch:016}"))
 }
 
 fn micros_since(began: Instant) -> u64 {

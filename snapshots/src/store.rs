@@ -10,6 +10,7 @@
 //! without syncing them.
 
 use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -119,18 +120,26 @@ fn open_patiently(path: &Path, cache_bytes: u64) -> Result<Db, Error> {
         .use_compression(false);
     let began = Instant::now();
     loop {
-        match config.open() {
+        match surviving(|| config.open().map_err(Error::from)) {
             Ok(db) => return Ok(db),
             // The data directory is ours, so whoever holds this lock is a predecessor in this
             // process that is about to let go.
             Err(error) if is_locked(&error) && began.elapsed() < LOCK_WAIT_MAX => {
                 thread::sleep(LOCK_RETRY);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
 }
 
-fn is_locked(error: &sled::Error) -> bool {
+fn is_locked(error: &Error) -> bool {
     error.to_string().contains("could not acquire lock")
+}
+
+/// Turns a panic of sled's, which some damage to its files brings about, into an error.
+pub(crate) fn surviving<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let what = "sled panicked over its files, which are damaged; restore a backup";
+        Err(Error::Store(what.to_owned()))
+    })
 }

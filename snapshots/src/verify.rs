@@ -1,28 +1,33 @@
 //! The walk of recovery, for an operator who wants to know and to change nothing.
 //!
-//! sled cannot open a database without writing to it, so the newest epoch is copied into a
-//! temporary directory, the copy is opened, and it goes again at the end. That takes as much room
-//! there (`TMPDIR`) as the epoch does.
+//! sled cannot open a database without writing to it, so the epochs behind the newest snapshot are
+//! copied into a temporary directory, the copies are opened, and they go again at the end. That
+//! takes as much room there (`TMPDIR`) as the epochs do. Snapshots and archives are read where
+//! they lie, every byte of them.
 
 use std::fs;
 use std::path::Path;
 
+use crate::archive::{self, Archive};
+use crate::snapshot::Snapshot;
 use crate::store::{self, Store};
 use crate::watermark::WatermarkFile;
-use crate::{DataLock, Error, recovery, sled_journal};
+use crate::{DataLock, Error, layout, sled_journal};
 
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What a sound journal holds.
+/// What a sound data directory holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// The epoch that was walked; `None` if there is no journal yet.
+    /// The newest epoch; `None` if there is no journal yet.
     pub epoch: Option<u64>,
     /// The number that the next record gets.
     pub next_seq: u64,
-    /// Records in the journal.
+    /// The last record that the newest snapshot covers; 0 without one.
+    pub snapshot_seq: u64,
+    /// Records behind that snapshot.
     pub records: u64,
-    /// Frames in the journal.
+    /// Frames behind that snapshot.
     pub frames: u64,
     /// The hash chain after the last record.
     pub chain: [u8; 32],
@@ -30,38 +35,86 @@ pub struct Verified {
     pub watermark: Option<u64>,
     /// What is wrong with the tail that the next start will cut off, if there is one.
     pub torn: Option<String>,
+    /// Sound snapshots.
+    pub snapshots: usize,
+    /// Sound archives.
+    pub archives: usize,
+    /// Records in them.
+    pub archived: u64,
 }
 
-/// Checks every frame, the chain and the watermark of the journal in a data directory.
+/// Checks every snapshot and archive, and every frame, the chain and the watermark of the journal
+/// in a data directory.
 ///
 /// # Errors
-/// [`Error::Damaged`] if acknowledged records are missing; [`Error::InUse`] while the directory
-/// has an owner; [`Error::Newer`], [`Error::Store`] and [`Error::Io`].
+/// [`Error::Damaged`] if acknowledged records are missing; [`Error::DamagedFile`];
+/// [`Error::InUse`] while the directory has an owner; [`Error::Newer`], [`Error::Store`] and
+/// [`Error::Io`].
 pub fn verify(dir: &Path) -> Result<Verified, Error> {
     let _lock = DataLock::share(dir)?;
+    let (archives, archived) = verify_archives(dir)?;
+    let snapshots = layout::snapshots(dir)?;
+    let mut newest = None;
+    for &epoch in &snapshots {
+        newest = Some(Snapshot::open(&layout::snapshot_path(dir, epoch))?.position());
+    }
     let found = WatermarkFile::read(dir)?;
-    let epoch = sled_journal::newest_epoch(dir)?;
     let scratch = tempfile::Builder::new()
         .prefix("vobee-verify-")
         .tempdir()
         .map_err(Error::io("create a directory in", &std::env::temp_dir()))?;
-    if let Some(epoch) = epoch {
-        copy(&sled_journal::epoch_path(dir, epoch), scratch.path())?;
+    let (epochs, fresh) = sled_journal::epochs_behind(dir, newest)?;
+    let mut stores = Vec::new();
+    for epoch in &epochs {
+        let target = layout::epoch_path(scratch.path(), *epoch);
+        fs::create_dir_all(&target).map_err(Error::io("create", &target))?;
+        let source = layout::epoch_path(dir, *epoch);
+        if source.is_dir() {
+            copy(&source, &target)?;
+        }
+        stores.push(Store::open(&target, CACHE_BYTES)?);
     }
-    let store = Store::open(scratch.path(), CACHE_BYTES)?;
-    let walked = recovery::walk(store.db(), found)?;
+    let walked = sled_journal::walk(&stores, newest, found)?;
     if let Some(damage) = walked.damage {
         return Err(damage.into());
     }
+    let snapshot_seq = newest.map_or(0, |position| position.seq);
     Ok(Verified {
-        epoch,
+        epoch: epochs.last().copied().filter(|_| !fresh),
         next_seq: walked.next_seq,
-        records: walked.next_seq - 1,
+        snapshot_seq,
+        records: walked.next_seq - 1 - snapshot_seq,
         frames: walked.frames,
         chain: walked.chain,
         watermark: found.mark().map(|mark| mark.seq),
         torn: walked.flaw.map(|flaw| flaw.to_string()),
+        snapshots: snapshots.len(),
+        archives,
+        archived,
     })
+}
+
+/// How many archives there are, and how many records they hold together. Each has to follow on the
+/// one before, as far as that is there.
+fn verify_archives(dir: &Path) -> Result<(usize, u64), Error> {
+    let mut records = 0;
+    let mut before: Option<(u64, Archive)> = None;
+    let mut archives = 0;
+    for (epoch, path) in archive::list(&layout::archive_dir(dir))? {
+        let archive = Archive::open(&path)?;
+        archive.verify()?;
+        if let Some((number, before)) = &before
+            && number + 1 == epoch
+            && (before.next_seq(), before.chain()) != (archive.first_seq(), archive.chain_before())
+        {
+            let what = "it does not follow on the archive before it".to_owned();
+            return Err(Error::DamagedFile { path, what });
+        }
+        archives += 1;
+        records += archive.next_seq() - archive.first_seq();
+        before = Some((epoch, archive));
+    }
+    Ok((archives, records))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {

@@ -54,6 +54,9 @@ struct Settings {
     /// Ask for no keys; only on loopback (server.open)
     #[arg(long, global = true)]
     open: bool,
+    /// Start although acknowledged events are missing, without them (storage.accept_loss)
+    #[arg(long, global = true)]
+    accept_loss: bool,
     /// error, warn, info, debug or trace (log.level)
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -65,11 +68,13 @@ impl Arguments {
     pub fn sources(&self) -> Sources {
         let settings = &self.settings;
         let open = settings.open.then(|| "true".to_owned());
+        let accept_loss = settings.accept_loss.then(|| "true".to_owned());
         let given = [
             ("--data-dir", "storage.dir", settings.data_dir.clone()),
             ("--host", "server.host", settings.host.clone()),
             ("--port", "server.port", settings.port.clone()),
             ("--open", "server.open", open),
+            ("--accept-loss", "storage.accept_loss", accept_loss),
             ("--log-level", "log.level", settings.log_level.clone()),
         ];
         let flag =

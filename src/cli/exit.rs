@@ -54,7 +54,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
 fn code_of_storage(error: &snapshots::Error) -> u8 {
     match error {
         snapshots::Error::InUse { .. } => IN_USE,
-        snapshots::Error::Damaged { .. } => DAMAGED,
+        snapshots::Error::Damaged { .. } | snapshots::Error::DamagedFile { .. } => DAMAGED,
         snapshots::Error::Io { .. }
         | snapshots::Error::Store(_)
         | snapshots::Error::Unexpected { .. }

@@ -30,12 +30,16 @@ pub fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::R
         output.json(&json!({
             "dir": dir,
             "epoch": verified.epoch,
+            "snapshot_seq": verified.snapshot_seq,
             "records": verified.records,
             "frames": verified.frames,
             "next_seq": verified.next_seq,
             "acknowledged": verified.watermark,
             "chain": chain,
             "torn": verified.torn,
+            "snapshots": verified.snapshots,
+            "archives": verified.archives,
+            "archived_records": verified.archived,
         }))?;
         return Ok(());
     }
@@ -44,6 +48,14 @@ pub fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::R
         return Ok(());
     };
     let (records, frames) = (verified.records, verified.frames);
+    if verified.archives > 0 {
+        let (archives, records) = (verified.archives, verified.archived);
+        output.line(format_args!("archive: {records} records in {archives} files, all sound"))?;
+    }
+    if verified.snapshots > 0 {
+        let (snapshots, seq) = (verified.snapshots, verified.snapshot_seq);
+        output.line(format_args!("snapshots: {snapshots}, the newest of record {seq}, sound"))?;
+    }
     output.line(format_args!("epoch {epoch}: {records} records in {frames} frames, all sound"))?;
     output.line(format_args!("chain {chain}"))?;
     match verified.watermark {

@@ -10,6 +10,7 @@
 //! what is wrong is told at once, each problem with its place, and every value knows where it came
 //! from. What is deliberately absent: includes, substitution, and settings that have no effect.
 
+mod archive;
 mod invites;
 mod layers;
 mod limits;
@@ -26,9 +27,11 @@ mod referrals;
 mod rule;
 mod server;
 mod settings;
+mod snapshots;
 mod storage;
 mod waitlist;
 
+pub use archive::Archive;
 pub use invites::Invites;
 pub use limits::Limits;
 pub use load::{Entry, Flag, Loaded, SHIPPED, Sources, load};
@@ -41,5 +44,6 @@ pub use quality::{Lines, Quality, Thresholds, TrustWeights};
 pub use referrals::{Loyalty, QualityBonus, ReferralWeights, Referrals, Tier};
 pub use server::{Ports, Server};
 pub use settings::Config;
+pub use snapshots::Snapshots;
 pub use storage::Storage;
 pub use waitlist::{Personas, Scoring, Waitlist};

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
 use super::{
-    Invites, Limits, Log, Metrics, Quality, Referrals, Server, Storage, Waitlist, invites, limits,
-    log, metrics, quality, referrals, server, storage, waitlist,
+    Archive, Invites, Limits, Log, Metrics, Quality, Referrals, Server, Snapshots, Storage,
+    Waitlist, archive, invites, limits, log, metrics, quality, referrals, server, snapshots,
+    storage, waitlist,
 };
 
 /// Every setting of a node. The default is the one that `config/vobee.toml` shows.
@@ -15,6 +16,10 @@ pub struct Config {
     pub server: Server,
     /// The data directory.
     pub storage: Storage,
+    /// When snapshots are taken.
+    pub snapshots: Snapshots,
+    /// What becomes of the events behind them.
+    pub archive: Archive,
     /// Rates, sizes and counts.
     pub limits: Limits,
     /// The waitlist and its scoring.
@@ -43,9 +48,11 @@ impl Config {
 
 /// Every setting there is, in the order of the shipped file.
 pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
-    const ALL: [&[Rule]; 9] = [
+    const ALL: [&[Rule]; 11] = [
         server::RULES,
         storage::RULES,
+        snapshots::RULES,
+        archive::RULES,
         limits::RULES,
         waitlist::RULES,
         invites::RULES,

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use actors::{Failure, Rejection, invites, quality, referrals, request, waitlist};
+use actors::{Failure, Rejection, invites, quality, referrals, request, snapshotter, waitlist};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -48,10 +48,13 @@ static PANICKED: Kind = kind(S::INTERNAL_SERVER_ERROR, "internal-error", "Intern
 static BUSY: Kind = kind(S::SERVICE_UNAVAILABLE, "busy", "Busy");
 static TIMED_OUT: Kind = kind(S::SERVICE_UNAVAILABLE, "timed-out", "No answer in time");
 static NOT_READY: Kind = kind(S::SERVICE_UNAVAILABLE, "not-ready", "Not ready");
+static NO_SNAPSHOT: Kind = kind(S::SERVICE_UNAVAILABLE, "no-snapshot", "No snapshot");
+static STORAGE_LOW: Kind = kind(S::SERVICE_UNAVAILABLE, "storage-low", "Disk almost full");
 static UNAVAILABLE: Kind = kind(S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
 
 static ALREADY_MEMBER: Kind = kind(S::CONFLICT, "already-member", "Already a member");
 static UNKNOWN_PERSON: Kind = kind(S::NOT_FOUND, "unknown-person", "Unknown person");
+static ERASED: Kind = kind(S::GONE, "erased", "Left and erased");
 static NOT_WAITING: Kind = kind(S::CONFLICT, "not-waiting", "Not waiting");
 static LIST_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "list-full", "The list is full");
 
@@ -253,18 +256,29 @@ impl From<actors::Error> for Problem {
     }
 }
 
+impl From<snapshotter::Error> for Problem {
+    fn from(error: snapshotter::Error) -> Self {
+        Self::new(&NO_SNAPSHOT, error.to_string()).retry_after(RETRY_AFTER_SECONDS)
+    }
+}
+
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let kind = match failure {
             Failure::Busy => &BUSY,
             Failure::TimedOut => &TIMED_OUT,
             Failure::Unavailable => &UNAVAILABLE,
+            Failure::StorageLow => &STORAGE_LOW,
         };
         let detail = match failure {
             Failure::Busy => "too many requests are waiting, try again shortly",
             Failure::TimedOut => {
                 "no answer in time: whether it happened is unknown, repeat it with its \
                  Idempotency-Key"
+            }
+            Failure::StorageLow => {
+                "the disk is almost full, so nothing is written: nothing changed, reads go on; \
+                 make room, or lower storage.free_min_bytes"
             }
             Failure::Unavailable => {
                 "this part is restarting: whether it happened is unknown, repeat it with its \
@@ -292,6 +306,10 @@ fn waitlist(rejection: waitlist::Rejection) -> Problem {
     match rejection {
         R::AlreadyMember => Problem::new(&ALREADY_MEMBER, "this address is already a member"),
         R::UnknownPerson => Problem::new(&UNKNOWN_PERSON, "this address is not on the list"),
+        R::HasLeft { at } => Problem::new(
+            &ERASED,
+            format!("whoever had this address left at {at} and was erased; write to them no more"),
+        ),
         R::UnknownReferralCode => {
             Problem::field("referral_code", "is not a referral code of anybody on the list")
         }

@@ -35,7 +35,7 @@ pub(crate) use admission::Admission;
 pub(crate) use auth::Doorkeeper;
 pub(crate) use client::Proxies;
 pub(crate) use endpoint::Service;
-pub(crate) use node::{Complaints, Node};
+pub(crate) use node::{Complaints, DiskGuard, Node};
 
 /// Every route there is, with what it asks of its caller; of these, the ones that `service` serves.
 pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
@@ -58,6 +58,8 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .get("/api/quality/trust-score", App, quality::trust_score)
         .post("/api/quality/evaluate-gate", App, quality::evaluate_gate)
         .get("/api/quality/alerts", App, quality::alerts)
+        .post("/api/operations/snapshot", Admin, operations::snapshot)
+        .post("/api/operations/compact", Admin, operations::compact)
         .get("/health", Probe, operations::health)
         .get("/livez", Probe, operations::livez)
         .get("/readyz", Probe, operations::readyz)

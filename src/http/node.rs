@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actors::Engine;
@@ -23,8 +23,7 @@ pub(crate) struct Node {
     pub(crate) body_bytes_max: usize,
     pub(crate) body_time_max: Duration,
     pub(crate) dir: PathBuf,
-    /// Below so many free bytes the node is not ready.
-    pub(crate) free_bytes_min: u64,
+    pub(crate) disk: DiskGuard,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) connections_max: usize,
     pub(crate) recorder: Recorder,
@@ -53,11 +52,41 @@ impl Node {
 
     fn disk(&self) -> Result<(), String> {
         let free = self.free_bytes().map_err(|error| format!("free space is unknown: {error}"))?;
-        let min = self.free_bytes_min;
+        let min = self.disk.free_bytes_min;
         if free < min {
-            return Err(format!("{free} bytes are free, storage.free_min_bytes is {min}"));
+            return Err(format!(
+                "{free} bytes are free, storage.free_min_bytes is {min}; make room"
+            ));
         }
         Ok(())
+    }
+
+    /// Refuses writes while the disk is below its reserve, and takes them again when there is room.
+    /// A disk that cannot say how full it is is left to the journal, which stops when it fails.
+    pub(crate) fn guard_disk(&self) {
+        let Ok(free) = self.free_bytes() else { return };
+        let low = free < self.disk.free_bytes_min;
+        self.engine.hold_writes(low);
+        if self.disk.low.swap(low, Ordering::Relaxed) != low {
+            let min = self.disk.free_bytes_min;
+            if low {
+                tracing::error!(free, min, "the disk is almost full: nothing more is written");
+            } else {
+                tracing::info!(free, min, "there is room on the disk again: writes are taken");
+            }
+        }
+    }
+}
+
+/// The reserve of free space on the disk, and whether it has been touched.
+pub(crate) struct DiskGuard {
+    free_bytes_min: u64,
+    low: AtomicBool,
+}
+
+impl DiskGuard {
+    pub(crate) fn new(free_bytes_min: u64) -> Self {
+        Self { free_bytes_min, low: AtomicBool::new(false) }
     }
 }
 

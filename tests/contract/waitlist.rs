@@ -251,9 +251,15 @@ fn whoever_leaves_is_forgotten_also_after_a_restart() {
     }
     let mut holder = Client::new(server.port()).with_key(&token);
     let left = holder.delete("/api/waitlist/me").expect(200);
-    assert_shape(&left, &json!({"status": "text", "message": "text", "erased_at": "time"}));
+    let receipt = json!({"seq": "whole", "chain_before": "text", "chain": "text"});
+    let gone = json!({
+        "status": "text", "message": "text", "erased_at": "time", "receipt": receipt,
+    });
+    assert_shape(&left, &gone);
     let removed = admin.delete("/api/waitlist/bob%40example.com").expect(200);
-    assert_shape(&removed, &json!({"status": "text", "message": "text", "erased_at": "time"}));
+    assert_shape(&removed, &gone);
+    assert!(removed["receipt"]["seq"].as_u64() > left["receipt"]["seq"].as_u64());
+    assert_ne!(left["receipt"]["chain"], left["receipt"]["chain_before"]);
 
     for restarted in [false, true] {
         if restarted {
@@ -261,11 +267,11 @@ fn whoever_leaves_is_forgotten_also_after_a_restart() {
         }
         let mut admin = server.admin();
         let mut holder = Client::new(server.port()).with_key(&token);
-        assert_eq!(holder.get("/api/waitlist/me").problem(404), "unknown-person");
+        assert_eq!(holder.get("/api/waitlist/me").problem(410), "erased");
         for name in ["ada", "bob"] {
             let path = format!("/api/waitlist/{name}%40example.com");
-            assert_eq!(admin.get(&path).problem(404), "unknown-person");
-            assert_eq!(admin.delete(&path).problem(404), "unknown-person");
+            assert_eq!(admin.get(&path).problem(410), "erased");
+            assert_eq!(admin.delete(&path).problem(410), "erased");
         }
         let list = admin.get("/api/waitlist").expect(200);
         assert_eq!(list["items"].as_array().map(Vec::len), Some(1));

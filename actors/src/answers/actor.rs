@@ -1,11 +1,14 @@
 //! The memory of answers as an actor: it follows the journal and says whether a request may go
 //! ahead.
 
+use std::io;
+
 use snapshots::Section;
 
 use crate::committer::{Committed, Delivery};
 use crate::error::Error;
 use crate::ids::{Seq, Timestamp};
+use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
 use crate::record::{self, Unreadable};
 use crate::request::RequestTag;
@@ -66,12 +69,16 @@ impl Handle {
 #[derive(Default)]
 pub(crate) struct Answers {
     memory: Memory,
+    /// The newest record that the memory has come to.
+    at: Seq,
 }
 
 impl Role for Answers {
+    const IMAGE_VERSION: u16 = 1;
     type Message = Message;
 
-    fn replay(&mut self, _: Seq, body: &[u8], _: &[Section]) -> Result<(), Unreadable> {
+    fn replay(&mut self, seq: Seq, body: &[u8], _: &[Section]) -> Result<(), Unreadable> {
+        self.at = seq;
         let record = record::read(body)?;
         if let Some((tag, outcome)) = record.request {
             self.memory.keep(tag, outcome, record.head.at);
@@ -80,12 +87,39 @@ impl Role for Answers {
         Ok(())
     }
 
+    fn at(&self) -> Seq {
+        self.at
+    }
+
+    /// None: the live memory forgets by the clock, a replayed one by the times in the journal.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
+
+    fn save(&self, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        out.put(&self.at)?;
+        let kept: Vec<_> = self.memory.outcomes().collect();
+        out.list(kept.into_iter())
+    }
+
+    fn restore(&mut self, version: u16, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
+        if version != 1 {
+            return Err(Unreadable::new(format!("answers image version {version}")));
+        }
+        self.at = input.take()?;
+        input.list(|(at, id, body, outcome): (Timestamp, u128, u128, Vec<u8>)| {
+            self.memory.keep(RequestTag { id, body }, &outcome, at);
+            Ok(())
+        })
+    }
+
     fn wants(record: &Committed) -> bool {
         record.request.is_some()
     }
 
     fn on_delivery(&mut self, delivery: &Delivery) {
-        for Committed { at, request, .. } in delivery.records.iter() {
+        for Committed { seq, at, request, .. } in delivery.records.iter() {
+            self.at = *seq;
             if let Some((tag, outcome)) = request {
                 self.memory.keep(*tag, outcome, *at);
             }

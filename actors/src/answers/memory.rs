@@ -66,6 +66,14 @@ impl Memory {
         self.order.push_back((at, tag.id));
     }
 
+    /// Everything that is kept, oldest first: when, for which request, and the outcome.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (Timestamp, u128, u128, &[u8])> {
+        self.order.iter().filter_map(|&(at, id)| {
+            let kept = self.kept.get(&id)?;
+            Some((at, id, kept.body, kept.outcome.as_ref()))
+        })
+    }
+
     /// Drops what is older than a day.
     pub(super) fn expire(&mut self, now: Timestamp) {
         while let Some((_, id)) = self.order.pop_front_if(|(at, _)| at.plus_days(DAYS_KEPT) <= now)

@@ -10,7 +10,7 @@ use crate::ids::Seq;
 
 use super::batch::{Committed, Delivery};
 use super::thread::Shared;
-use super::tickets::Ticket;
+use super::tickets::{Receipt, Ticket};
 
 /// Batches that a follower may leave unread before the herald waits for it.
 const OUTSTANDING_MAX: usize = 1_024;
@@ -24,10 +24,17 @@ pub(crate) struct Follower {
     pub(crate) deliver: Box<dyn Fn(Delivery) -> bool + Send + Sync>,
 }
 
+/// The hash chain before and after a commit.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Link {
+    pub(super) before: [u8; 32],
+    pub(super) after: [u8; 32],
+}
+
 /// What the committing thread has to say.
 pub(super) enum Tidings {
     /// These records are durable, and so is all that these answers were computed from.
-    Committed { records: Vec<Committed>, tickets: Vec<(Seq, Ticket)> },
+    Committed { records: Vec<Committed>, tickets: Vec<(Seq, Ticket)>, link: Link },
     /// Somebody wants to hear of everything after what has been said so far.
     Follow { follower: Follower, from: oneshot::Sender<Seq> },
 }
@@ -46,8 +53,8 @@ impl Herald {
     pub(super) async fn run(mut self, mut tidings: mpsc::Receiver<Tidings>) {
         while let Some(tidings) = tidings.recv().await {
             match tidings {
-                Tidings::Committed { records, tickets } => {
-                    self.announce(records, tickets).await;
+                Tidings::Committed { records, tickets, link } => {
+                    self.announce(records, tickets, link).await;
                     self.shared.on_announced();
                 }
                 Tidings::Follow { follower, from } => {
@@ -59,14 +66,16 @@ impl Herald {
         }
     }
 
-    async fn announce(&mut self, records: Vec<Committed>, tickets: Vec<(Seq, Ticket)>) {
+    async fn announce(&mut self, records: Vec<Committed>, tickets: Vec<(Seq, Ticket)>, link: Link) {
+        let first = records.first().map_or(Seq::MAX, |record| record.seq);
         if let Some(newest) = records.last().map(|record| record.seq) {
             self.deliver(records).await;
             self.shared.durable.store(newest, Ordering::Release);
         }
         for (seq, ticket) in tickets {
             debug_assert!(seq <= self.shared.durable.load(Ordering::Relaxed));
-            ticket.release();
+            let (chain_before, chain) = (link.before, link.after);
+            ticket.release((seq >= first).then_some(Receipt { seq, chain_before, chain }));
         }
     }
 

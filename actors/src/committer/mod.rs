@@ -23,4 +23,4 @@ mod tickets;
 pub(crate) use batch::{Committed, Delivery};
 pub(crate) use herald::Follower;
 pub(crate) use thread::{Committer, Fatal, Uncommitted};
-pub(crate) use tickets::Ticket;
+pub(crate) use tickets::{Receipt, Ticket};

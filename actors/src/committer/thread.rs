@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram};
-use snapshots::{Appended, Journal, Section};
+use snapshots::{Appended, Journal, Position, Section};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use crate::ids::{Seq, Timestamp};
 use crate::request::RequestTag;
 
 use super::batch::{Committed, Gathering};
-use super::herald::{Follower, Herald, Tidings};
+use super::herald::{Follower, Herald, Link, Tidings};
 use super::tickets::Ticket;
 
 /// A commit that takes longer than this hangs for good: the process is ended.
@@ -59,6 +59,8 @@ impl Fatal {
 struct Inbox {
     gathering: Gathering,
     followers: Followers,
+    /// Who waits for the epoch to end.
+    rotations: Vec<Rotation>,
     next_seq: Seq,
     /// Batches that are durable and that the herald has not announced yet.
     unannounced: usize,
@@ -72,7 +74,9 @@ impl Inbox {
     /// Whether somebody waits for a commit.
     fn has_work(&self) -> bool {
         let unwritten = !self.gathering.records.is_empty();
-        let awaited = !self.gathering.tickets.is_empty() || !self.followers.is_empty();
+        let awaited = !self.gathering.tickets.is_empty()
+            || !self.followers.is_empty()
+            || !self.rotations.is_empty();
         awaited || self.closing && unwritten
     }
 }
@@ -177,7 +181,7 @@ impl Committer {
     /// Releases the answer once `seq` is durable: now, when it is already.
     pub(crate) fn when_durable(&self, seq: Seq, ticket: Ticket) {
         if self.0.durable.load(Ordering::Acquire) >= seq {
-            ticket.release();
+            ticket.release(None);
             return;
         }
         let mut inbox = self.0.inbox();
@@ -202,6 +206,21 @@ impl Committer {
         }
         crash_point!("committer.follow");
         answer.await.ok()
+    }
+
+    /// Ends the epoch behind everything that has been appended so far, and begins the next.
+    pub(crate) async fn rotate(&self) -> Result<Position, snapshots::Error> {
+        let stopped = || snapshots::Error::Stopped { reason: "the engine is closing".to_owned() };
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut inbox = self.0.inbox();
+            if inbox.stopped {
+                return Err(stopped());
+            }
+            inbox.rotations.push(sender);
+            self.0.wake(inbox);
+        }
+        answer.await.map_err(|_| stopped())?
     }
 
     /// Refuses new records, commits those that have gathered and stops. Returns when that is done.
@@ -262,6 +281,7 @@ impl Meters {
     }
 }
 
+type Rotation = oneshot::Sender<Result<Position, snapshots::Error>>;
 type Followers = Vec<(Follower, oneshot::Sender<Seq>)>;
 
 struct Worker {
@@ -286,6 +306,7 @@ impl Worker {
             inbox.stopped = true;
             inbox.gathering = Gathering::default();
             inbox.followers.clear();
+            inbox.rotations.clear();
         }
         if let Some(reason) = failure {
             metrics::counter!("vobee_journal_failures_total").increment(1);
@@ -298,8 +319,12 @@ impl Worker {
 
     fn work(&mut self) -> Result<(), snapshots::Error> {
         let mut bytes = snapshots::Batch::default();
-        while let Some((batch, followers)) = self.next(bytes) {
+        while let Some((batch, followers, rotations)) = self.next(bytes) {
             bytes = self.commit(batch)?;
+            for rotation in rotations {
+                // Whoever asked has given up; the epoch ends all the same.
+                let _ = rotation.send(self.journal.rotate());
+            }
             // Whoever follows anew may succeed an actor that has appended to this very batch: its
             // records are to be read from the journal, so they have to be there.
             for (follower, from) in followers {
@@ -310,7 +335,7 @@ impl Worker {
     }
 
     /// What has gathered, once there is something; None when it is time to stop.
-    fn next(&self, spare: snapshots::Batch) -> Option<(Gathering, Followers)> {
+    fn next(&self, spare: snapshots::Batch) -> Option<(Gathering, Followers, Vec<Rotation>)> {
         let mut inbox = self.shared.inbox();
         while inbox.unannounced > 0 || !inbox.has_work() {
             if inbox.closing && !inbox.has_work() {
@@ -322,22 +347,25 @@ impl Worker {
         inbox.idle = false;
         let next = Gathering { bytes: spare, ..Gathering::default() };
         let batch = std::mem::replace(&mut inbox.gathering, next);
-        Some((batch, std::mem::take(&mut inbox.followers)))
+        let followers = std::mem::take(&mut inbox.followers);
+        Some((batch, followers, std::mem::take(&mut inbox.rotations)))
     }
 
     fn commit(&mut self, batch: Gathering) -> Result<snapshots::Batch, snapshots::Error> {
         let Gathering { mut bytes, records, tickets } = batch;
+        let mut link = Link::default();
         if !records.is_empty() {
             let began = Instant::now();
             self.shared.commit_since.store(self.seconds_up() + 1, Ordering::Relaxed);
             crash_point!("committer.before_append");
             let appended = self.journal.append(records[0].seq, &bytes)?;
+            link = Link { before: appended.chain_before, after: appended.chain };
             self.shared.commit_since.store(0, Ordering::Relaxed);
             let seconds = began.elapsed().as_secs_f64();
             self.meters.on_commit(records.len(), &appended, seconds, self.clock.now());
         }
         self.shared.inbox().unannounced += 1;
-        self.announce(Tidings::Committed { records, tickets })?;
+        self.announce(Tidings::Committed { records, tickets, link })?;
         if bytes.byte_len() > KEPT_BYTES_MAX {
             bytes = snapshots::Batch::default();
         }

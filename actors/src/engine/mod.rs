@@ -10,6 +10,7 @@
 //! process may hold several engines.
 
 mod invites;
+mod keeping;
 mod open;
 mod quality;
 mod referrals;

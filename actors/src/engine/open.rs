@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ractor::ActorCell;
 use serde::de::DeserializeOwned;
-use snapshots::{Journal, Reader, Section, SledJournal};
+use snapshots::{Epochs, Journal, Reader, Section, SledJournal};
 
 use crate::answers::{self, Answers, Begun, UnderWay};
 use crate::cell::{Cell, Domain};
 use crate::clock::Clock;
 use crate::committer::{Committer, Fatal};
 use crate::entropy;
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::identity::Identity;
 use crate::ids::{PersonId, Timestamp};
 use crate::mailbox::{Live, Mailbox};
@@ -21,6 +22,7 @@ use crate::people::{self, People, Text};
 use crate::record;
 use crate::request::RequestTag;
 use crate::role::Role;
+use crate::snapshotter::{self, Keeper, Snapshotter};
 use crate::supervisor::{Child, Supervised, Supervisor};
 use crate::{invites, quality, referrals, waitlist};
 
@@ -55,6 +57,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Go on although acknowledged records are missing.
     pub accept_loss: bool,
+    /// When snapshots are taken, and what becomes of the records that they cover.
+    pub snapshots: snapshotter::Policy,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -62,10 +66,18 @@ pub struct Options {
 /// What opening found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// Records of the journal.
+    /// Records since the beginning.
     pub events: u64,
-    /// Records that were never acknowledged and were cut off.
+    /// The last record that the snapshot covered; 0 without one.
+    pub snapshot_seq: u64,
+    /// Records behind the snapshot, which were replayed.
+    pub replayed: u64,
+    /// Frames that were never acknowledged and were cut off.
     pub cut: u64,
+    /// The acknowledged records that are gone for good, first and last, where that was accepted.
+    pub lost: Option<(u64, u64)>,
+    /// Damaged snapshots that were set aside.
+    pub set_aside: usize,
     /// From the first look at the disk to the last actor's readiness.
     pub took: Duration,
 }
@@ -91,7 +103,10 @@ pub(super) struct Inner {
     pub(super) policies: Policies,
     pub(super) committer: Committer,
     fatal: Fatal,
+    /// Whether commands are refused for want of room on the disk.
+    held: AtomicBool,
     supervisor: ActorCell,
+    pub(super) snapshotter: Snapshotter,
     pub(super) waitlist: waitlist::Handle,
     pub(super) invites: invites::Handle,
     pub(super) referrals: referrals::Handle,
@@ -122,11 +137,20 @@ impl Engine {
         let opening = tokio::task::spawn_blocking(move || SledJournal::open(store));
         let (journal, recovered) =
             opening.await.map_err(|error| OpenError::Rebuild(error.to_string()))??;
-        let engine = Self::start(&options, identity, Box::new(journal)).await?;
+        let epochs = journal.epochs();
+        let engine = Self::start(&options, identity, Box::new(journal), epochs).await?;
         let took = began.elapsed();
-        let recovery = Recovery { events: recovered.records, cut: recovered.cut, took };
+        let recovery = Recovery {
+            events: recovered.records,
+            snapshot_seq: recovered.snapshot_seq,
+            replayed: recovered.records - recovered.snapshot_seq,
+            cut: recovered.cut,
+            lost: recovered.lost,
+            set_aside: recovered.set_aside.len(),
+            took,
+        };
         metrics::gauge!("vobee_recovery_seconds").set(took.as_secs_f64());
-        metrics::gauge!("vobee_recovered_events").set(recovery.events as f64);
+        metrics::gauge!("vobee_recovered_events").set(recovery.replayed as f64);
         Ok((engine, recovery))
     }
 
@@ -135,6 +159,7 @@ impl Engine {
         options: &Options,
         identity: Identity,
         journal: Box<dyn Journal>,
+        epochs: Epochs,
     ) -> Result<Self, OpenError> {
         let Options { policies, clock, .. } = options;
         let reader = journal.reader();
@@ -158,16 +183,25 @@ impl Engine {
             people_child,
             answers_child,
         ];
-        let supervisor = Supervisor::start(clock.clone(), fatal.clone(), children)
+        let supervisor = Supervisor::start(clock.clone(), fatal.clone(), children.clone())
             .await
             .map_err(OpenError::Rebuild)?;
+        let keeper = Keeper {
+            policy: options.snapshots,
+            epochs,
+            children,
+            committer: committer.clone(),
+            clock: clock.clone(),
+        };
         let engine = Self(Arc::new(Inner {
             identity,
             clock: clock.clone(),
             policies: policies.clone(),
             committer,
             fatal,
+            held: AtomicBool::new(false),
             supervisor,
+            snapshotter: keeper.start(),
             waitlist: waitlist::Handle(waitlist),
             invites: invites::Handle(invites),
             referrals: referrals::Handle(referrals),
@@ -199,6 +233,16 @@ impl Engine {
         self.0.fatal.reason().map_or(Ok(()), Err)
     }
 
+    /// Refuses commands from now on, or takes them again: the disk is almost full, or has room.
+    /// Reads go on.
+    pub fn hold_writes(&self, hold: bool) {
+        self.0.held.store(hold, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_writes(&self) -> Result<(), Failure> {
+        if self.0.held.load(Ordering::Relaxed) { Err(Failure::StorageLow) } else { Ok(()) }
+    }
+
     /// Waits until the engine cannot go on, and says why and what to do. Whatever was answered is
     /// on disk.
     pub async fn failed(&self) -> String {
@@ -227,9 +271,15 @@ impl Engine {
         R: DeserializeOwned + Into<Error>,
         F: Future<Output = Result<T, Error>>,
     {
-        let Some(tag) = tag else { return run(None).await };
+        let Some(tag) = tag else {
+            self.take_writes()?;
+            return run(None).await;
+        };
         match self.0.answers.begin(self.now(), tag).await? {
-            Begun::Fresh(under_way) => run(Some(under_way)).await,
+            Begun::Fresh(under_way) => {
+                self.take_writes()?;
+                run(Some(under_way)).await
+            }
             Begun::Answered(outcome) => {
                 let outcome: Result<T, R> = record::decode(&outcome)
                     .map_err(|_| Error::from(crate::request::Rejection::OtherBody))?;

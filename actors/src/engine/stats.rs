@@ -109,6 +109,7 @@ pub(super) fn count_join(outcome: &Result<Joined, Error>) {
             waitlist::Rejection::UnknownReferralCode => "unknown_referral_code",
             waitlist::Rejection::ListFull => "list_full",
             waitlist::Rejection::UnknownPerson
+            | waitlist::Rejection::HasLeft { .. }
             | waitlist::Rejection::NotWaiting
             | waitlist::Rejection::UnknownCursor => return,
         },

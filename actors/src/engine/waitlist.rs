@@ -122,8 +122,9 @@ impl Engine {
     /// Takes somebody off the list, or out, and forgets what the person has typed.
     ///
     /// # Errors
-    /// [`waitlist::Rejection::UnknownPerson`].
+    /// [`waitlist::Rejection::UnknownPerson`], [`waitlist::Rejection::HasLeft`].
     pub async fn leave(&self, person: PersonId) -> Result<Left, Error> {
+        self.take_writes()?;
         self.0.waitlist.leave(self.now(), person).await
     }
 

@@ -1,5 +1,7 @@
 //! The code registry as an actor: messages in, rules applied, answers when durable.
 
+use std::io;
+
 use snapshots::Section;
 
 use crate::answers::UnderWay;
@@ -9,11 +11,13 @@ use crate::entropy;
 use crate::error::Error;
 use crate::event::{self, Stream};
 use crate::ids::{InviteCode, PersonId, Timestamp};
+use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
+use crate::record::Unreadable;
 use crate::{referrals, waitlist};
 
 use super::command::{CodeView, Generate, Generated, Redeem, Redeemed, Stats};
-use super::{Event, Policy, Rejection, State, apply, decide};
+use super::{Event, Policy, Rejection, State, apply, decide, image};
 
 /// Candidates beyond what is wanted, in case some were issued before.
 pub(crate) const CANDIDATES_SPARE: u32 = 16;
@@ -102,6 +106,7 @@ impl Handle {
 pub(crate) struct Invites;
 
 impl Domain for Invites {
+    const IMAGE_VERSION: u16 = 1;
     const STREAM: Stream = Stream::Invites;
     type Policy = Policy;
     type State = State;
@@ -115,6 +120,17 @@ impl Domain for Invites {
 
     fn apply(state: &mut State, event: &Event, at: Timestamp) {
         apply::apply(state, event, at);
+    }
+
+    fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        image::save(state, out)
+    }
+
+    fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+        match version {
+            1 => image::restore(input),
+            _ => Err(Unreadable::new(format!("invites image version {version}"))),
+        }
     }
 
     fn follows(event: &event::Event) -> bool {

@@ -18,6 +18,7 @@ mod apply;
 mod command;
 mod decide;
 mod event;
+mod image;
 mod state;
 
 pub(crate) use actor::{CANDIDATES_SPARE, Handle, Invites};

@@ -85,15 +85,15 @@ pub(super) struct Member {
 /// are not used up.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    codes: Vec<Code>,
-    issues: Vec<Issue>,
-    by_code: HashTable<u32>,
-    held: HashMap<PersonId, Vec<u32>>,
-    members: HashMap<PersonId, Member>,
-    open: BTreeMap<Timestamp, u64>,
-    used: u64,
-    issued: [u64; 2],
-    redemptions: u64,
+    pub(super) codes: Vec<Code>,
+    pub(super) issues: Vec<Issue>,
+    pub(super) by_code: HashTable<u32>,
+    pub(super) held: HashMap<PersonId, Vec<u32>>,
+    pub(super) members: HashMap<PersonId, Member>,
+    pub(super) open: BTreeMap<Timestamp, u64>,
+    pub(super) used: u64,
+    pub(super) issued: [u64; 2],
+    pub(super) redemptions: u64,
 }
 
 impl State {
@@ -196,20 +196,30 @@ impl State {
         channel: Channel,
     ) {
         let number = self.issues.len() as u32;
-        let first = self.codes.len() as u32;
         self.issues.push(issue);
         self.codes.reserve(codes.len());
-        for (index, &code) in (first..).zip(codes) {
-            self.codes.push(Code { code, bound, issue: number, uses: 0 });
-            let all = &self.codes;
-            let rehash = |&index: &u32| hash(all[index as usize].code);
-            self.by_code.insert_unique(hash(code), index, rehash);
+        for &code in codes {
+            self.put_back(Code { code, bound, issue: number, uses: 0 });
         }
-        if let Some(holder) = issue.holder {
-            self.held.entry(holder).or_default().extend(first..self.codes.len() as u32);
-        }
-        *self.open.entry(issue.expires_at).or_default() += codes.len() as u64;
         self.issued[channel as usize] += codes.len() as u64;
+    }
+
+    /// The next code of an issue that is there, with all that is counted of it.
+    pub(super) fn put_back(&mut self, code: Code) {
+        let index = self.codes.len() as u32;
+        self.codes.push(code);
+        let all = &self.codes;
+        let rehash = |&index: &u32| hash(all[index as usize].code);
+        self.by_code.insert_unique(hash(code.code), index, rehash);
+        let issue = &self.issues[code.issue as usize];
+        if let Some(holder) = issue.holder {
+            self.held.entry(holder).or_default().push(index);
+        }
+        if code.uses < issue.max_uses {
+            *self.open.entry(issue.expires_at).or_default() += 1;
+        } else {
+            self.used += 1;
+        }
     }
 
     pub(super) fn redeem(&mut self, code: InviteCode, person: PersonId, at: Timestamp) {

@@ -1,11 +1,14 @@
 //! The book as an actor: it follows the journal and answers look-ups.
 
+use std::io;
+
 use snapshots::Section;
 
 use crate::committer::{Committed, Delivery};
 use crate::error::Error;
 use crate::event::{Event, Stream};
 use crate::ids::{PersonId, Seq, Timestamp};
+use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
 use crate::record::{self, NO_EVENT, Unreadable};
 use crate::role::Role;
@@ -49,6 +52,8 @@ impl Handle {
 #[derive(Default)]
 pub(crate) struct People {
     book: Book,
+    /// The newest record that the book has come to.
+    at: Seq,
 }
 
 impl People {
@@ -73,13 +78,45 @@ impl People {
 }
 
 impl Role for People {
+    const IMAGE_VERSION: u16 = 1;
     type Message = Message;
 
-    fn replay(&mut self, _: Seq, body: &[u8], sections: &[Section]) -> Result<(), Unreadable> {
+    fn replay(&mut self, seq: Seq, body: &[u8], sections: &[Section]) -> Result<(), Unreadable> {
+        self.at = seq;
         self.take_in(sections);
         let record = record::read(body)?;
         if record.head.stream == Stream::Waitlist && record.head.tag != NO_EVENT {
             self.on_event(&Event::decode(record.head, record.payload)?);
+        }
+        Ok(())
+    }
+
+    fn at(&self) -> Seq {
+        self.at
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        Some(self.book.fingerprint())
+    }
+
+    fn save(&self, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        out.put(&self.at)?;
+        out.put(&(self.book.len() as u64))?;
+        for (person, text) in self.book.texts() {
+            out.bytes(person.get(), text)?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, version: u16, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
+        if version != 1 {
+            return Err(Unreadable::new(format!("people image version {version}")));
+        }
+        self.at = input.take()?;
+        let mut text = Vec::new();
+        for _ in 0..input.take::<u64>()? {
+            let person = input.bytes(&mut text)?;
+            self.book.put(PersonId(person), &text);
         }
         Ok(())
     }
@@ -91,7 +128,8 @@ impl Role for People {
 
     /// What is delivered is durable, and so is all that the book answers from.
     fn on_delivery(&mut self, delivery: &Delivery) {
-        for Committed { event, sections, .. } in delivery.records.iter() {
+        for Committed { seq, event, sections, .. } in delivery.records.iter() {
+            self.at = *seq;
             self.take_in(sections);
             if let Some(event) = event {
                 self.on_event(event);

@@ -52,6 +52,26 @@ impl Book {
         live.map(|slot| (slot.person, self.get(person(slot)))).collect()
     }
 
+    /// Every person and text, in no order that means anything.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (PersonId, &[u8])> {
+        self.by_person.iter().map(|&index| {
+            let slot = self.slots[index as usize];
+            let (chunk, range) = place(slot.place);
+            let [high, low] = slot.person;
+            let person = PersonId((u128::from(high) << 64) | u128::from(low));
+            (person, &self.chunks[chunk].bytes[range])
+        })
+    }
+
+    /// A hash of all persons and texts, whatever their order.
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.texts().fold(0_u64, |sum, (person, text)| {
+            let crc = u64::from(crc32c::crc32c(text));
+            let mixed = (person.get() as u64 ^ crc).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            sum.wrapping_add(mixed ^ (mixed >> 32) ^ (person.get() >> 64) as u64)
+        })
+    }
+
     /// Puts a text down, in place of what was there.
     pub(super) fn put(&mut self, person: PersonId, text: &[u8]) {
         self.remove(person);

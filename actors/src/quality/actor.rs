@@ -1,17 +1,21 @@
 //! The quality gates as an actor: messages in, rules applied, answers when durable.
 
+use std::io;
+
 use crate::answers::UnderWay;
 use crate::cell::{Cell, Decided, Domain};
 use crate::committer::Committed;
 use crate::error::Error;
 use crate::event::{self, Stream};
 use crate::ids::Timestamp;
+use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
+use crate::record::Unreadable;
 use crate::{invites, referrals, waitlist};
 
 use super::command::{Observe, Observed, Stats};
 use super::trust::{self, Trust};
-use super::{Event, Policy, Rejection, State, apply, decide};
+use super::{Event, Policy, Rejection, State, apply, decide, image};
 
 /// What the gates are asked.
 #[derive(Debug)]
@@ -60,6 +64,7 @@ impl Handle {
 pub(crate) struct Quality;
 
 impl Domain for Quality {
+    const IMAGE_VERSION: u16 = 1;
     const STREAM: Stream = Stream::Quality;
     type Policy = Policy;
     type State = State;
@@ -73,6 +78,17 @@ impl Domain for Quality {
 
     fn apply(state: &mut State, event: &Event, at: Timestamp) {
         apply::apply(state, event, at);
+    }
+
+    fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        image::save(state, out)
+    }
+
+    fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+        match version {
+            1 => image::restore(input),
+            _ => Err(Unreadable::new(format!("quality image version {version}"))),
+        }
     }
 
     fn follows(event: &event::Event) -> bool {

@@ -15,6 +15,7 @@ mod command;
 mod decide;
 mod event;
 mod gate;
+mod image;
 mod state;
 mod trust;
 mod window;

@@ -88,10 +88,10 @@ impl Default for Policy {
 
 /// What is known of a member; hours since the epoch.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Member {
-    active: i64,
-    flagged: Option<i64>,
-    gone: Option<i64>,
+pub(super) struct Member {
+    pub(super) active: i64,
+    pub(super) flagged: Option<i64>,
+    pub(super) gone: Option<i64>,
 }
 
 /// The window. Invariants: `active` counts each present member in the hour it was last active;
@@ -99,16 +99,16 @@ struct Member {
 /// that their entry names.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    members: HashMap<PersonId, Member>,
-    present: u64,
-    active: Hours,
-    gone: Hours,
-    flagged: Hours,
+    pub(super) members: HashMap<PersonId, Member>,
+    pub(super) present: u64,
+    pub(super) active: Hours,
+    pub(super) gone: Hours,
+    pub(super) flagged: Hours,
     /// Joins, redemptions and shares: what a fraud could have been.
-    attempts: Hours,
+    pub(super) attempts: Hours,
     pub(super) gate: GateState,
-    transitions: [u64; 3],
-    raised: [[u64; 2]; 4],
+    pub(super) transitions: [u64; 3],
+    pub(super) raised: [[u64; 2]; 4],
 }
 
 impl State {
@@ -145,6 +145,12 @@ impl State {
             self.members.iter().collect::<BTreeMap<_, _>>(),
             (self.present, hours, self.gate, self.transitions, self.raised),
         ))
+    }
+
+    /// A member of an image. What is counted by the hour comes with the image.
+    pub(super) fn put_back(&mut self, person: PersonId, member: Member) {
+        self.present += u64::from(member.gone.is_none());
+        self.members.insert(person, member);
     }
 
     pub(super) fn count_attempts(&mut self, n: u32, at: Timestamp) {

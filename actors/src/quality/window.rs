@@ -47,7 +47,12 @@ impl Hours {
             .sum()
     }
 
-    /// All that it holds, for a digest.
+    /// What [`parts`](Self::parts) gave, put together again.
+    pub(super) fn from_parts(newest: i64, counts: Vec<u32>) -> Option<Self> {
+        Some(Self { newest, counts: counts.into_boxed_slice().try_into().ok()? })
+    }
+
+    /// All that it holds.
     pub(super) fn parts(&self) -> (i64, &[u32]) {
         (self.newest, self.counts.as_slice())
     }

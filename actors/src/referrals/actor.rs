@@ -1,5 +1,7 @@
 //! The referral graph as an actor: messages in, rules applied, answers when durable.
 
+use std::io;
+
 use snapshots::Section;
 
 use crate::answers::UnderWay;
@@ -8,12 +10,14 @@ use crate::committer::Committed;
 use crate::error::Error;
 use crate::event::{self, Stream};
 use crate::ids::{PersonId, Timestamp};
+use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
+use crate::record::Unreadable;
 use crate::{invites, quality, waitlist};
 
 use super::command::{Earn, Earned, Share, Shared, Stats};
 use super::score::{self, Quality};
-use super::{Event, Policy, Rejection, State, apply, decide};
+use super::{Event, Policy, Rejection, State, apply, decide, image};
 
 /// What the graph is asked.
 #[derive(Debug)]
@@ -68,6 +72,7 @@ impl Handle {
 pub(crate) struct Referrals;
 
 impl Domain for Referrals {
+    const IMAGE_VERSION: u16 = 1;
     const STREAM: Stream = Stream::Referrals;
     type Policy = Policy;
     type State = State;
@@ -81,6 +86,17 @@ impl Domain for Referrals {
 
     fn apply(state: &mut State, event: &Event, at: Timestamp) {
         apply::apply(state, event, at);
+    }
+
+    fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        image::save(state, out)
+    }
+
+    fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+        match version {
+            1 => image::restore(input),
+            _ => Err(Unreadable::new(format!("referrals image version {version}"))),
+        }
     }
 
     fn follows(event: &event::Event) -> bool {

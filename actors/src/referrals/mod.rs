@@ -12,6 +12,7 @@ mod apply;
 mod command;
 mod decide;
 mod event;
+mod image;
 mod score;
 mod state;
 

@@ -156,14 +156,14 @@ pub(super) struct Member {
 /// first.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    edges: Vec<Edge>,
-    by_recipient: HashMap<PersonId, u32>,
-    by_inviter: HashMap<PersonId, Vec<u32>>,
-    members: HashMap<PersonId, Member>,
-    granted: HashMap<PersonId, Vec<Reward>>,
-    by_state: [u64; 6],
-    shares: u64,
-    conversions: u64,
+    pub(super) edges: Vec<Edge>,
+    pub(super) by_recipient: HashMap<PersonId, u32>,
+    pub(super) by_inviter: HashMap<PersonId, Vec<u32>>,
+    pub(super) members: HashMap<PersonId, Member>,
+    pub(super) granted: HashMap<PersonId, Vec<Reward>>,
+    pub(super) by_state: [u64; 6],
+    pub(super) shares: u64,
+    pub(super) conversions: u64,
 }
 
 impl State {
@@ -214,16 +214,21 @@ impl State {
     }
 
     pub(super) fn add(&mut self, recipient: PersonId, edge: Edge, shared: bool) {
-        let index = self.edges.len() as u32;
-        self.edges.push(edge);
-        self.by_recipient.insert(recipient, index);
-        self.by_inviter.entry(edge.inviter).or_default().push(index);
-        self.by_state[usize::from(edge.state.number())] += 1;
+        self.link(recipient, edge);
         self.shares += u64::from(shared);
         if edge.state.is_in() {
             self.conversions += 1;
             self.note_member(recipient, edge.state, edge.at);
         }
+    }
+
+    /// The next edge, counted by its state.
+    pub(super) fn link(&mut self, recipient: PersonId, edge: Edge) {
+        let index = self.edges.len() as u32;
+        self.edges.push(edge);
+        self.by_recipient.insert(recipient, index);
+        self.by_inviter.entry(edge.inviter).or_default().push(index);
+        self.by_state[usize::from(edge.state.number())] += 1;
     }
 
     pub(super) fn progress(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use snapshots::Reader;
+use snapshots::{Position, Reader, SnapshotWriter};
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::committer::{Committer, Fatal};
-use crate::mailbox::{Envelope, Live};
-use crate::role::{Role, Runner, Start};
+use crate::mailbox::{Envelope, Live, Probe};
+use crate::role::{FoldError, Role, Runner, Start, fold};
 
 use super::restart::Budget;
 
+type Probing = Pin<Box<dyn Future<Output = Option<Probe>> + Send>>;
 type Starting<'a> = Pin<Box<dyn Future<Output = Result<ActorId, String>> + Send + 'a>>;
 
 /// Something the supervisor can start, again and again.
@@ -24,6 +26,17 @@ pub(crate) trait Supervised: Send + Sync {
     fn start<'a>(&'a self, supervisor: ActorCell) -> Starting<'a>;
     /// Takes the address of the dead actor away, so that callers learn at once.
     fn vacate(&self);
+    /// How far the live state has come; None while there is none.
+    fn probe(&self) -> Probing;
+    /// Writes the state as of `end` into a snapshot, from what is on disk. Blocks.
+    fn fold(
+        &self,
+        end: Position,
+        probe: Option<Probe>,
+        snapshot: &mut SnapshotWriter,
+    ) -> Result<(), FoldError>;
+    /// Makes the live actor end, and be rebuilt from the journal.
+    fn condemn(&self);
 }
 
 /// A role, how to make it from nothing, and where its live actor is published.
@@ -43,6 +56,7 @@ impl<R: Role> Supervised for Child<R> {
     fn start<'a>(&'a self, supervisor: ActorCell) -> Starting<'a> {
         Box::pin(async move {
             let start = Start {
+                name: self.name,
                 role: (self.make)(),
                 committer: self.committer.clone(),
                 reader: self.reader.box_clone(),
@@ -59,6 +73,30 @@ impl<R: Role> Supervised for Child<R> {
 
     fn vacate(&self) {
         self.live.store(None);
+    }
+
+    fn probe(&self) -> Probing {
+        let (sender, probe) = oneshot::channel();
+        let live = self.live.load();
+        let asked = live.as_ref().map(|actor| actor.cast(Envelope::Probe(sender)));
+        let asked = matches!(asked, Some(Ok(())));
+        Box::pin(async move { if asked { probe.await.ok() } else { None } })
+    }
+
+    fn fold(
+        &self,
+        end: Position,
+        probe: Option<Probe>,
+        snapshot: &mut SnapshotWriter,
+    ) -> Result<(), FoldError> {
+        fold(self.name, (self.make)(), self.reader.as_ref(), end, probe, snapshot)
+    }
+
+    fn condemn(&self) {
+        if let Some(actor) = self.live.load().as_ref() {
+            // An actor that is gone is being rebuilt already.
+            let _ = actor.cast(Envelope::Condemn);
+        }
     }
 }
 

@@ -1,18 +1,22 @@
 //! The waitlist as an actor: messages in, rules applied, answers when durable.
 
+use std::io;
+
 use snapshots::Section;
 
 use crate::answers::UnderWay;
 use crate::cell::{Cell, Domain};
-use crate::committer::Committed;
+use crate::committer::{Committed, Receipt};
 use crate::error::Error;
 use crate::event::{self, Stream};
 use crate::ids::{PersonId, Timestamp};
+use crate::image::{ImageReader, ImageWriter};
 use crate::invites;
 use crate::mailbox::{Ask, Mailbox};
+use crate::record::Unreadable;
 
 use super::command::{Boost, Boosted, Join, Joined, Leave, Left, Page, Standing, Stats};
-use super::{Event, Policy, Rejection, State, apply, decide};
+use super::{Event, Policy, Rejection, State, apply, decide, image};
 
 /// What the waitlist is asked.
 #[derive(Debug)]
@@ -87,6 +91,7 @@ impl Handle {
 pub(crate) struct Waitlist;
 
 impl Domain for Waitlist {
+    const IMAGE_VERSION: u16 = 1;
     const STREAM: Stream = Stream::Waitlist;
     type Policy = Policy;
     type State = State;
@@ -100,6 +105,17 @@ impl Domain for Waitlist {
 
     fn apply(state: &mut State, event: &Event, at: Timestamp) {
         apply::apply(state, event, at);
+    }
+
+    fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        image::save(state, out)
+    }
+
+    fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+        match version {
+            1 => image::restore(input),
+            _ => Err(Unreadable::new(format!("waitlist image version {version}"))),
+        }
     }
 
     fn follows(event: &event::Event) -> bool {
@@ -144,11 +160,13 @@ impl Domain for Waitlist {
             }
             Message::Leave(leave, ask) => {
                 let decided = decide::leave(&cell.state, &leave);
-                cell.settle(ask, decided, Vec::new(), |_, _, at| Left { at });
+                let left = |_: &Cell<Self>, _: &Event, at| Left::unsigned(at);
+                cell.settle_with_receipt(ask, decided, Vec::new(), left, sign);
             }
             Message::Standing(person, ask) => {
                 let standing = cell.state.standing(person, cell.time(ask.now));
-                cell.answer(ask, standing.ok_or(Rejection::UnknownPerson));
+                let absent = || decide::absence(&cell.state, person);
+                cell.answer(ask, standing.ok_or_else(absent));
             }
             Message::Page(after, limit, ask) => {
                 let page = cell.state.page(after, limit, cell.time(ask.now));
@@ -164,6 +182,12 @@ impl Domain for Waitlist {
             }
         }
     }
+}
+
+/// Puts the proof into the answer to leaving.
+fn sign(left: &mut Left, receipt: Receipt) {
+    let Receipt { seq, chain_before, chain } = receipt;
+    (left.seq, left.chain_before, left.chain) = (seq, chain_before, chain);
 }
 
 /// The standing of somebody whom an event has just touched.

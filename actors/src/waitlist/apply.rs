@@ -11,7 +11,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             state.add_waiting(person, persona, score, referrer.is_some(), at);
         }
         Event::Boosted { person, points } => state.boost(person, points),
-        Event::Left { person, .. } => state.remove(person),
+        Event::Left { person, .. } => state.remove(person, at),
         Event::Invited { person } => state.advance(person, EntryState::Invited, at),
         Event::Admitted { person } => {
             if state.find(person).is_some() {

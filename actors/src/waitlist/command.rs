@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{PersonId, Timestamp};
+use crate::ids::{PersonId, Seq, Timestamp};
 
 use super::{EntryState, Persona, Wait};
 
@@ -84,6 +84,18 @@ pub struct Boosted {
 pub struct Left {
     /// When.
     pub at: Timestamp,
+    /// The number of the record that says so; 0 until it is durable.
+    pub seq: Seq,
+    /// The hash chain of the journal before the commit of that record.
+    pub chain_before: [u8; 32],
+    /// The hash chain after it.
+    pub chain: [u8; 32],
+}
+
+impl Left {
+    pub(super) fn unsigned(at: Timestamp) -> Self {
+        Self { at, seq: 0, chain_before: [0; 32], chain: [0; 32] }
+    }
 }
 
 /// A stretch of the queue.

@@ -9,8 +9,8 @@ pub(super) const DAYS: usize = 14;
 /// How often something happened on each of the last [`DAYS`] days (UTC).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Daily {
-    newest: i64,
-    counts: [u32; DAYS],
+    pub(super) newest: i64,
+    pub(super) counts: [u32; DAYS],
 }
 
 impl Daily {

@@ -40,10 +40,15 @@ pub(super) fn join(
     }))
 }
 
+/// Why somebody has no entry.
+pub(super) fn absence(state: &State, person: PersonId) -> Rejection {
+    state.left_at(person).map_or(Rejection::UnknownPerson, |at| Rejection::HasLeft { at })
+}
+
 /// Points up or down for somebody who waits.
 pub(super) fn boost(state: &State, boost: &Boost) -> Result<Decided<Event, Boosted>, Rejection> {
     match state.state_of(boost.person) {
-        None => Err(Rejection::UnknownPerson),
+        None => Err(absence(state, boost.person)),
         Some(EntryState::Invited | EntryState::Member) => Err(Rejection::NotWaiting),
         Some(EntryState::Waiting) => {
             Ok(Decided::Now(Event::Boosted { person: boost.person, points: boost.points }))
@@ -53,7 +58,7 @@ pub(super) fn boost(state: &State, boost: &Boost) -> Result<Decided<Event, Boost
 
 /// Out, from wherever the person is.
 pub(super) fn leave(state: &State, leave: &Leave) -> Result<Decided<Event, Left>, Rejection> {
-    let was = state.state_of(leave.person).ok_or(Rejection::UnknownPerson)?;
+    let was = state.state_of(leave.person).ok_or_else(|| absence(state, leave.person))?;
     Ok(Decided::Now(Event::Left { person: leave.person, was }))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::PersonId;
+use crate::ids::{PersonId, Timestamp};
 use crate::record::{self, Persisted, Unreadable};
 
 use super::{EntryState, Persona};
@@ -108,4 +108,9 @@ pub enum Rejection {
     ListFull,
     /// The cursor is none of ours.
     UnknownCursor,
+    /// The person left and was erased; only the keyed hash of the address is kept.
+    HasLeft {
+        /// When.
+        at: Timestamp,
+    },
 }

@@ -17,6 +17,7 @@ mod command;
 mod daily;
 mod decide;
 mod event;
+mod image;
 mod queue;
 mod scoring;
 mod state;

@@ -54,7 +54,7 @@ impl EntryState {
 /// [`State`].
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Entry {
-    person: [u64; 2],
+    pub(super) person: [u64; 2],
     pub(super) joined_at: Timestamp,
     /// Boosts included.
     pub(super) score: i32,
@@ -73,18 +73,20 @@ impl Entry {
 /// exactly those that wait; `counts` counts each entry once.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    entries: Vec<Entry>,
-    by_person: HashTable<u32>,
-    queue: Queue,
-    boosts: HashMap<u32, i32>,
-    invited_at: HashMap<u32, Timestamp>,
-    by_persona: [u64; 5],
-    invited: u64,
-    members: u64,
-    removed: u64,
-    joined: Daily,
-    processed: Daily,
-    joins: [u64; 2],
+    pub(super) entries: Vec<Entry>,
+    pub(super) by_person: HashTable<u32>,
+    pub(super) queue: Queue,
+    pub(super) boosts: HashMap<u32, i32>,
+    pub(super) invited_at: HashMap<u32, Timestamp>,
+    pub(super) by_persona: [u64; 5],
+    pub(super) invited: u64,
+    pub(super) members: u64,
+    pub(super) removed: u64,
+    /// When those left who have not come back: their ids, so that nobody writes to them again.
+    pub(super) left: HashMap<PersonId, Timestamp>,
+    pub(super) joined: Daily,
+    pub(super) processed: Daily,
+    pub(super) joins: [u64; 2],
 }
 
 impl State {
@@ -174,7 +176,12 @@ impl State {
             self.boosts.iter().collect::<BTreeMap<_, _>>(),
             self.invited_at.iter().collect::<BTreeMap<_, _>>(),
             (self.by_persona, self.invited, self.members, self.removed),
-            (&self.joined, &self.processed, self.joins),
+            (
+                &self.joined,
+                &self.processed,
+                self.joins,
+                self.left.iter().collect::<BTreeMap<_, _>>(),
+            ),
         ))
     }
 
@@ -209,17 +216,59 @@ impl State {
     ) -> u32 {
         let index = self.entries.len() as u32;
         let id = person.get();
-        self.entries.push(Entry {
-            person: [(id >> 64) as u64, id as u64],
-            joined_at: at,
-            score,
-            persona,
-            state: Some(state),
-        });
+        let id = [(id >> 64) as u64, id as u64];
+        if !self.left.is_empty() {
+            self.left.remove(&person);
+        }
+        let state = Some(state);
+        self.entries.push(Entry { person: id, joined_at: at, score, persona, state });
+        self.index(index);
+        index
+    }
+
+    fn index(&mut self, index: u32) {
         let entries = &self.entries;
         let rehash = |&index: &u32| hash(entries[index as usize].person());
-        self.by_person.insert_unique(hash(person), index, rehash);
-        index
+        self.by_person.insert_unique(rehash(&index), index, rehash);
+    }
+
+    /// The next entry of an image, with all that is counted of it. Not in the queue yet.
+    pub(super) fn put_back(
+        &mut self,
+        person: [u64; 2],
+        persona: Persona,
+        score: i32,
+        state: Option<EntryState>,
+        joined_at: Timestamp,
+    ) {
+        let index = self.entries.len() as u32;
+        self.entries.push(Entry { person, joined_at, score, persona, state });
+        match state {
+            Some(EntryState::Waiting) => self.by_persona[usize::from(persona.number())] += 1,
+            Some(EntryState::Invited) => self.invited += 1,
+            Some(EntryState::Member) => self.members += 1,
+            None => self.removed += 1,
+        }
+        if state.is_some() {
+            self.index(index);
+        }
+    }
+
+    /// Puts everybody who waits into the queue, in its order, which packs it best.
+    pub(super) fn line_up(&mut self) {
+        let waits = |entry: &Entry| entry.state == Some(EntryState::Waiting);
+        let waiting = (0..).zip(&self.entries).filter(|(_, entry)| waits(entry));
+        let mut keys: Vec<Key> =
+            waiting.map(|(index, entry)| Key::new(entry.score, index)).collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.queue.insert(key);
+        }
+    }
+
+    /// When a person left, who has not come back since.
+    pub(super) fn left_at(&self, person: PersonId) -> Option<Timestamp> {
+        self.left.get(&person).copied()
     }
 
     pub(super) fn boost(&mut self, person: PersonId, points: i32) {
@@ -251,8 +300,9 @@ impl State {
     }
 
     /// Forgets a person; the entry stays as a gap, so that no number is given twice.
-    pub(super) fn remove(&mut self, person: PersonId) {
+    pub(super) fn remove(&mut self, person: PersonId, at: Timestamp) {
         let Some(index) = self.find(person) else { return };
+        self.left.insert(person, at);
         self.leave_count(index);
         let entries = &self.entries;
         let same = |&other: &u32| entries[other as usize].person() == person;

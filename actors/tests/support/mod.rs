@@ -82,6 +82,7 @@ async fn open(dir: &TempDir, clock: &Clock, in_flight_max: usize) -> Engine {
         timeout: Duration::from_secs(20),
         cache_bytes: 8 << 20,
         accept_loss: false,
+        snapshots: actors::snapshotter::Policy::default(),
         clock: clock.clone(),
     };
     // The directory's lock goes when the last of the old engine's threads has seen that it ended.

@@ -1,6 +1,7 @@
 //! Whether the node lives, takes writes, and how it does.
 
 use actors::Timestamp;
+use actors::snapshotter::Taken;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
@@ -64,6 +65,39 @@ pub(in crate::http) async fn readyz(call: Call) -> Answer {
     let checks = checks.iter().filter(|_| verbose);
     let checks = checks.map(|(name, found)| Check { name, ok: found.is_ok() }).collect();
     ok(&Ready { status: "ready", checks })
+}
+
+#[derive(Serialize)]
+struct Snapshot {
+    status: &'static str,
+    epoch: u64,
+    seq: u64,
+    bytes: u64,
+    seconds: f64,
+    erased_sections: u64,
+}
+
+impl Snapshot {
+    fn of(taken: &Taken) -> Self {
+        Self {
+            status: "success",
+            epoch: taken.epoch,
+            seq: taken.seq,
+            bytes: taken.bytes,
+            seconds: taken.took.as_secs_f64(),
+            erased_sections: taken.erased,
+        }
+    }
+}
+
+pub(in crate::http) async fn snapshot(call: Call) -> Answer {
+    let taken = call.node.engine.snapshot().await?;
+    ok(&Snapshot::of(&taken))
+}
+
+pub(in crate::http) async fn compact(call: Call) -> Answer {
+    let taken = call.node.engine.compact().await?;
+    ok(&Snapshot::of(&taken))
 }
 
 pub(in crate::http) async fn metrics(call: Call) -> Answer {

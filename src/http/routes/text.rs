@@ -1,6 +1,6 @@
 //! How times and ids are written in answers.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use serde::{Serialize, Serializer};
 
@@ -11,4 +11,12 @@ impl<T: Display> Serialize for Text<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
+}
+
+/// Bytes as hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -7,7 +7,7 @@ use actors::{Email, Join, PersonId, Profile, Standing, Timestamp, Wait};
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::text::Text;
+use super::text::{Text, hex};
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
 use crate::http::error::{FieldError, Problem};
@@ -260,6 +260,15 @@ struct Left {
     status: &'static str,
     message: &'static str,
     erased_at: Text<Timestamp>,
+    receipt: Receipt,
+}
+
+/// What proves the erasure: the record of it, and the journal's hash chain around its commit.
+#[derive(Serialize)]
+struct Receipt {
+    seq: u64,
+    chain_before: String,
+    chain: String,
 }
 
 pub(in crate::http) async fn leave(call: Call) -> Answer {
@@ -279,6 +288,11 @@ async fn erase(node: &Node, person: PersonId) -> Answer {
         status: "success",
         message: "Removed from the waitlist and erased",
         erased_at: Text(left.at),
+        receipt: Receipt {
+            seq: left.seq,
+            chain_before: hex(&left.chain_before),
+            chain: hex(&left.chain),
+        },
     })
 }
 

@@ -1,0 +1,85 @@
+//! The graph on disk. Version 1: edges, members, rewards, counters.
+
+use std::io;
+
+use crate::ids::{PersonId, Timestamp, Uuid};
+use crate::image::{ImageReader, ImageWriter};
+use crate::record::Unreadable;
+
+use super::event::{Reward, RewardKind};
+use super::state::{Edge, Member, ReferralState, State};
+
+/// Id, inviter, recipient, state, since.
+type EdgeV1 = (u128, u128, u128, u8, i64);
+/// Person, since, state, last seen.
+type MemberV1 = (u128, i64, u8, i64);
+/// Rule, kind, amount, reason, when.
+type RewardV1 = (String, u8, u32, String, i64);
+
+pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+    let mut recipients = vec![0_u128; state.edges.len()];
+    for (recipient, &index) in &state.by_recipient {
+        recipients[index as usize] = recipient.get();
+    }
+    out.list(state.edges.iter().zip(recipients).map(|(edge, recipient)| -> EdgeV1 {
+        let inviter = edge.inviter.get();
+        (edge.id.0, inviter, recipient, edge.state.number(), edge.at.micros())
+    }))?;
+    let members = state.members.iter().map(|(id, member)| -> MemberV1 {
+        let Member { since, state, seen } = member;
+        (id.get(), since.micros(), state.number(), seen.micros())
+    });
+    let mut members: Vec<MemberV1> = members.collect();
+    members.sort_unstable();
+    out.list(members.into_iter())?;
+    let mut granted: Vec<_> = state.granted.iter().collect();
+    granted.sort_unstable_by_key(|(person, _)| **person);
+    out.list(granted.into_iter().map(|(person, rewards)| {
+        let rewards: Vec<RewardV1> = rewards.iter().map(reward).collect();
+        (person.get(), rewards)
+    }))?;
+    out.put(&(state.shares, state.conversions))
+}
+
+pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+    let mut state = State::default();
+    input.list(|(id, inviter, recipient, number, at): EdgeV1| {
+        let edge = Edge {
+            id: Uuid(id),
+            inviter: PersonId(inviter),
+            state: referral_state(number)?,
+            at: Timestamp::from_micros(at),
+        };
+        state.link(PersonId(recipient), edge);
+        Ok(())
+    })?;
+    input.list(|(person, since, number, seen): MemberV1| {
+        let (since, seen) = (Timestamp::from_micros(since), Timestamp::from_micros(seen));
+        let member = Member { since, state: referral_state(number)?, seen };
+        state.members.insert(PersonId(person), member);
+        Ok(())
+    })?;
+    input.list(|(person, rewards): (u128, Vec<RewardV1>)| {
+        let rewards = rewards.into_iter().map(reward_back).collect::<Result<_, _>>()?;
+        state.granted.insert(PersonId(person), rewards);
+        Ok(())
+    })?;
+    (state.shares, state.conversions) = input.take()?;
+    Ok(state)
+}
+
+fn reward(reward: &Reward) -> RewardV1 {
+    let Reward { rule, kind, amount, reason, at } = reward;
+    (rule.clone(), *kind as u8, *amount, reason.clone(), at.micros())
+}
+
+fn reward_back((rule, kind, amount, reason, at): RewardV1) -> Result<Reward, Unreadable> {
+    let known = RewardKind::ALL.get(usize::from(kind)).copied();
+    let kind = known.ok_or_else(|| Unreadable::new(format!("reward kind {kind}")))?;
+    Ok(Reward { rule, kind, amount, reason, at: Timestamp::from_micros(at) })
+}
+
+fn referral_state(number: u8) -> Result<ReferralState, Unreadable> {
+    ReferralState::from_number(number)
+        .ok_or_else(|| Unreadable::new(format!("referral state {number}")))
+}

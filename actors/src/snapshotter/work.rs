@@ -1,0 +1,149 @@
+//! The work itself, on a thread that yields to everybody else.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use snapshots::{Epochs, Position, SnapshotWriter, archive};
+
+use crate::event::{Event, Stream};
+use crate::ids::{Seq, Timestamp};
+use crate::mailbox::Probe;
+use crate::record::{self, NO_EVENT};
+use crate::role::FoldError;
+use crate::supervisor::Supervised;
+use crate::waitlist;
+
+use super::policy::Archive;
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// A snapshot that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The epoch at whose end it stands.
+    pub epoch: u64,
+    /// The last record in it.
+    pub seq: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How long it took, from the end of the epoch to a file that has been read back.
+    pub took: Duration,
+    /// Sections of text in older archives that were erased on the way.
+    pub erased: u64,
+}
+
+/// Why there is no snapshot. The journal is whole, and so is the snapshot before.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The disk, or the journal.
+    #[error("{0}")]
+    Failed(String),
+    /// A live state is another one than the journal has; its actor is being rebuilt.
+    #[error("the live state of {actor} differs from the journal at record {seq}; it is rebuilt")]
+    Differs {
+        /// Whose.
+        actor: &'static str,
+        /// Where it was noticed.
+        seq: Seq,
+    },
+    /// The engine stops.
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
+impl From<snapshots::Error> for Error {
+    fn from(error: snapshots::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// All that the work needs.
+#[derive(Clone)]
+pub(super) struct Worker {
+    pub(super) epochs: Epochs,
+    pub(super) children: Arc<[Arc<dyn Supervised>]>,
+    pub(super) archive: Archive,
+}
+
+impl Worker {
+    /// Writes the snapshot as of `end`, archives what it covers, removes what nobody needs.
+    pub(super) fn take(
+        &self,
+        end: Position,
+        probes: &[Option<Probe>],
+        now: Timestamp,
+    ) -> Result<Taken, Error> {
+        yield_to_others();
+        let began = Instant::now();
+        let mut writer = SnapshotWriter::create(self.epochs.dir(), end, now.micros())?;
+        for (index, child) in self.children.iter().enumerate() {
+            crash_point!("snapshotter.before_fold");
+            let probe = probes.get(index).copied().flatten();
+            child.fold(end, probe, &mut writer).map_err(|error| match error {
+                FoldError::Differs(seq) => {
+                    child.condemn();
+                    Error::Differs { actor: child.name(), seq }
+                }
+                FoldError::Replay(_) | FoldError::Write(_) => Error::Failed(error.to_string()),
+            })?;
+        }
+        let snapshot = writer.finish()?;
+        let (bytes, took) = (snapshot.bytes(), began.elapsed());
+        crash_point!("snapshotter.before_adopt");
+        self.epochs.adopt(snapshot);
+        let erased = self.tidy(now)?;
+        Ok(Taken { epoch: end.epoch, seq: end.seq, bytes, took, erased })
+    }
+
+    /// Brings the archive up to date, erases from it the text of those who left, and removes what
+    /// two newer snapshots cover; how many sections were erased. Whatever is cut short is done by
+    /// the next call: an epoch stays until all this has been done for it.
+    pub(super) fn tidy(&self, now: Timestamp) -> Result<u64, Error> {
+        let mut erased = 0;
+        let dir = snapshots::archive_dir(self.epochs.dir());
+        for epoch in self.epochs.unarchived()? {
+            let leavers = self.epochs.leavers(epoch, &leaver)?;
+            let gone = |owner: u128, seq: u64| leavers.get(&owner).is_some_and(|&left| seq <= left);
+            if !leavers.is_empty() {
+                for (_, path) in archive::list(&dir)? {
+                    crash_point!("snapshotter.before_erase");
+                    erased += archive::erase(&path, &gone)?;
+                }
+            }
+            if self.archive != Archive::Off {
+                crash_point!("snapshotter.before_archive");
+                self.epochs.archive(epoch, &time, &gone)?;
+            }
+        }
+        if let Archive::Days(days) = self.archive {
+            let oldest = now.micros().saturating_sub(i64::from(days) * MICROS_PER_DAY);
+            archive::remove_before(&dir, oldest)?;
+        }
+        crash_point!("snapshotter.before_retire");
+        self.epochs.retire(self.archive != Archive::Off)?;
+        Ok(erased)
+    }
+}
+
+/// Who left with a record, and is to be forgotten.
+fn leaver(body: &[u8]) -> Option<u128> {
+    let record = record::read(body).ok()?;
+    if record.head.stream != Stream::Waitlist || record.head.tag == NO_EVENT {
+        return None;
+    }
+    match Event::decode(record.head, record.payload) {
+        Ok(Event::Waitlist(waitlist::Event::Left { person, .. })) => Some(person.get()),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// When a record was decided.
+pub(crate) fn time(body: &[u8]) -> i64 {
+    record::read(body).map_or(0, |record| record.head.at.micros())
+}
+
+/// Puts this thread behind all others. Where that is not allowed, it works beside them.
+fn yield_to_others() {
+    let thread = rustix::thread::gettid();
+    let _ = rustix::process::setpriority_process(Some(thread), 19);
+}

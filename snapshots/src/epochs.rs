@@ -1,0 +1,406 @@
+//! The epochs of a journal and the snapshots between them.
+//!
+//! An epoch is a store of its own, small and fresh. A new one begins when the committer says so;
+//! the old one is closed then, and nothing is ever written to it again. Once a snapshot of the
+//! state at its end is there, the old epoch is only needed in case that snapshot goes bad, so it
+//! goes when the next one is there: two snapshots are kept, and every epoch behind the older.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use crate::archive::{self, Archive, ArchiveWriter, Archived, Link};
+use crate::frame::{self, Assembler, Flaw, Whole};
+use crate::journal::Reader;
+use crate::record::RecordView;
+use crate::recovery::Base;
+use crate::snapshot::{Position, Snapshot};
+use crate::store::Store;
+use crate::{DataLock, Error, files, layout};
+
+const SNAPSHOTS_KEPT: usize = 2;
+
+/// One store, and where it lies in the journal.
+pub(crate) struct Epoch {
+    pub(crate) number: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) store: Store,
+    /// Bytes of frames that were written to it by this process.
+    pub(crate) bytes: AtomicU64,
+    /// Where it ended; empty while it is written to.
+    pub(crate) end: OnceLock<Position>,
+}
+
+/// What a journal, its readers and whoever takes snapshots hold together. Stores go before the
+/// lock.
+pub(crate) struct Shared {
+    dir: PathBuf,
+    cache_bytes: u64,
+    /// Oldest first; the last is written to.
+    epochs: RwLock<Vec<Arc<Epoch>>>,
+    /// The store of the next epoch, opened before anybody waits for it.
+    prepared: Mutex<Option<Store>>,
+    base: RwLock<Option<Arc<Snapshot>>>,
+    /// One more than the last durable record.
+    pub(crate) next_seq: AtomicU64,
+    _lock: DataLock,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        dir: PathBuf,
+        cache_bytes: u64,
+        epochs: Vec<Arc<Epoch>>,
+        base: Option<Snapshot>,
+        next_seq: u64,
+        lock: DataLock,
+    ) -> Shared {
+        Shared {
+            dir,
+            cache_bytes,
+            epochs: RwLock::new(epochs),
+            prepared: Mutex::default(),
+            base: RwLock::new(base.map(Arc::new)),
+            next_seq: AtomicU64::new(next_seq),
+            _lock: lock,
+        }
+    }
+
+    /// The epoch that is written to.
+    pub(crate) fn active(&self) -> Arc<Epoch> {
+        let epochs = self.epochs.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(epochs.last().expect("a journal has an epoch that it writes to"))
+    }
+
+    /// Ends the active epoch at `end` and begins the next.
+    pub(crate) fn rotate(&self, end: Position) -> Result<Arc<Epoch>, Error> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let number = end.epoch + 1;
+        let store = match prepared {
+            Some(store) => store,
+            None => self.open_store(number)?,
+        };
+        let next = Epoch {
+            number,
+            first_seq: end.seq + 1,
+            store,
+            bytes: AtomicU64::new(0),
+            end: OnceLock::new(),
+        };
+        let next = Arc::new(next);
+        let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(active) = epochs.last() {
+            active.end.get_or_init(|| end);
+        }
+        epochs.push(Arc::clone(&next));
+        Ok(next)
+    }
+
+    fn open_store(&self, epoch: u64) -> Result<Store, Error> {
+        Store::open(&layout::epoch_path(&self.dir, epoch), self.cache_bytes)
+    }
+
+    fn open_epochs(&self) -> Vec<Arc<Epoch>> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the epochs hold, for whoever decides when to end one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The epoch that is written to.
+    pub epoch: u64,
+    /// Durable records in epochs that no snapshot covers.
+    pub events: u64,
+    /// Bytes that this process has written to the active epoch.
+    pub bytes: u64,
+}
+
+/// Takes care of epochs and snapshots beside the one who writes. Cheap to clone.
+#[derive(Clone)]
+pub struct Epochs(pub(crate) Arc<Shared>);
+
+impl Epochs {
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// How much there is since the newest snapshot.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let active = self.0.active();
+        let covered = self.base().map_or(0, |base| base.position().seq);
+        let newest = self.0.next_seq.load(Ordering::Acquire) - 1;
+        Progress {
+            epoch: active.number,
+            events: newest.saturating_sub(covered),
+            bytes: active.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub fn base(&self) -> Option<Arc<Snapshot>> {
+        self.0.base.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The end of the oldest closed epoch that no snapshot covers.
+    #[must_use]
+    pub fn uncovered(&self) -> Option<Position> {
+        let covered = self.covered();
+        let epochs = self.0.open_epochs();
+        let mut ends = epochs.iter().filter_map(|epoch| epoch.end.get().copied());
+        ends.find(|end| end.epoch > covered)
+    }
+
+    /// Opens the store of the next epoch, so that beginning it costs nothing.
+    ///
+    /// # Errors
+    /// [`Error::Store`] and [`Error::Io`]; the journal goes on as it is.
+    pub fn prepare(&self) -> Result<(), Error> {
+        let mut prepared = self.0.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if prepared.is_none() {
+            *prepared = Some(self.0.open_store(self.0.active().number + 1)?);
+        }
+        Ok(())
+    }
+
+    /// Makes a snapshot that was just written the one to start from.
+    pub fn adopt(&self, snapshot: Snapshot) {
+        let base = Some(Arc::new(snapshot));
+        *self.0.base.write().unwrap_or_else(PoisonError::into_inner) = base;
+    }
+
+    fn covered(&self) -> u64 {
+        self.base().map_or(0, |base| base.position().epoch)
+    }
+
+    /// The epochs on disk that a snapshot covers and that are not in the archive, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn unarchived(&self) -> Result<Vec<u64>, Error> {
+        let covered = self.covered();
+        let mut epochs = layout::epochs(&self.0.dir)?;
+        epochs.retain(|&epoch| {
+            epoch <= covered && !layout::archive_path(&self.0.dir, epoch).exists()
+        });
+        Ok(epochs)
+    }
+
+    /// Whose personal text is to go, by what lies in the covered epochs from `from` on, and up to
+    /// which record. `leaver` reads from the body of a record who has left with it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when an epoch is not whole; [`Error::Store`] and [`Error::Io`].
+    pub fn leavers(
+        &self,
+        from: u64,
+        leaver: &dyn Fn(&[u8]) -> Option<u128>,
+    ) -> Result<HashMap<u128, u64>, Error> {
+        let mut leavers = HashMap::new();
+        let covered = self.covered();
+        for epoch in layout::epochs(&self.0.dir)? {
+            if !(from..=covered).contains(&epoch) {
+                continue;
+            }
+            self.links(epoch, &mut |Whole { header, payload }| {
+                let mut rest = *payload;
+                for seq in (header.first_seq..).take(header.count as usize) {
+                    let record = RecordView::take(seq, &mut rest);
+                    let record = record.ok_or_else(|| damaged(seq, seq + 1, &Flaw::Records))?;
+                    if let Some(owner) = leaver(record.body) {
+                        leavers.insert(owner, seq);
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(leavers)
+    }
+
+    /// Copies a closed epoch into the archive, without the personal text that is `gone`. `time`
+    /// reads the time of a record from its body.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the epoch is not whole; [`Error::Store`] and [`Error::Io`].
+    pub fn archive(
+        &self,
+        epoch: u64,
+        time: &dyn Fn(&[u8]) -> i64,
+        gone: &dyn Fn(u128, u64) -> bool,
+    ) -> Result<Archived, Error> {
+        files::create_dir(&layout::archive_dir(&self.0.dir))?;
+        let target = layout::archive_path(&self.0.dir, epoch);
+        let Base { next_seq, chain } = self.beginning(epoch)?;
+        let mut writer = ArchiveWriter::create(&target, epoch, next_seq, chain)?;
+        let mut erased = Vec::new();
+        self.links(epoch, &mut |Whole { header, payload }| {
+            let (first_seq, count) = (header.first_seq, header.count);
+            let malformed = || damaged(first_seq, first_seq + u64::from(count), &Flaw::Records);
+            archive::erase_payload(first_seq, count, payload, gone, &mut erased)
+                .ok_or_else(malformed)?;
+            let newest = newest_body(first_seq, count, &erased).ok_or_else(malformed)?;
+            let (chain, time) = (header.chain, time(newest));
+            writer.push(&Link { first_seq, count, chain, time, payload: &erased })
+        })?;
+        writer.finish()
+    }
+
+    /// Visits every link of a closed epoch, in order.
+    fn links(
+        &self,
+        epoch: u64,
+        visit: &mut dyn FnMut(&Whole<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let open = self.0.open_epochs().into_iter().find(|open| open.number == epoch);
+        match open {
+            Some(open) => links(&open.store, visit),
+            None => links(&self.0.open_store(epoch)?, visit),
+        }
+    }
+
+    /// Where an epoch that is covered by a snapshot begins.
+    fn beginning(&self, epoch: u64) -> Result<Base, Error> {
+        if epoch == layout::EPOCH_FIRST {
+            return Ok(Base::BEGINNING);
+        }
+        let snapshot = layout::snapshot_path(&self.0.dir, epoch - 1);
+        if snapshot.exists() {
+            let Position { seq, chain, .. } = Snapshot::open(&snapshot)?.position();
+            return Ok(Base { next_seq: seq + 1, chain });
+        }
+        let archive = Archive::open(&layout::archive_path(&self.0.dir, epoch - 1))?;
+        Ok(Base { next_seq: archive.next_seq(), chain: archive.chain() })
+    }
+
+    /// Closes the epochs that the newest snapshot covers, and removes what is no longer needed:
+    /// snapshots but the newest two, and the epochs that the older of them covers. With `archived`,
+    /// an epoch stays until it is in the archive.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; whatever is left is removed the next time.
+    pub fn retire(&self, archived: bool) -> Result<(), Error> {
+        let covered = self.covered();
+        let mut epochs = self.0.epochs.write().unwrap_or_else(PoisonError::into_inner);
+        epochs.retain(|epoch| epoch.number > covered);
+        drop(epochs);
+        let snapshots = layout::snapshots(&self.0.dir)?;
+        let Some(older) = snapshots.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
+        for &epoch in &snapshots[..older] {
+            remove_file(&layout::snapshot_path(&self.0.dir, epoch))?;
+        }
+        for epoch in layout::epochs(&self.0.dir)? {
+            let kept = archived && !layout::archive_path(&self.0.dir, epoch).exists();
+            if epoch <= snapshots[older] && !kept {
+                let path = layout::epoch_path(&self.0.dir, epoch);
+                fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads across epochs.
+pub(crate) struct EpochReader(pub(crate) Arc<Shared>);
+
+impl Reader for EpochReader {
+    fn scan(&self, from: u64, to: u64, visit: &mut dyn FnMut(RecordView<'_>)) -> Result<(), Error> {
+        let to = to.min(self.0.next_seq.load(Ordering::Acquire));
+        let mut seq = from.max(1);
+        let epochs = self.0.open_epochs();
+        for (epoch, next) in epochs.iter().zip(epochs.iter().skip(1).map(Some).chain([None])) {
+            let end = next.map_or(to, |next| next.first_seq.min(to));
+            if seq >= epoch.first_seq && seq < end {
+                scan(&epoch.store, seq, end, visit)?;
+                seq = end;
+            }
+        }
+        if seq < to { Err(damaged(seq, to, &Flaw::Order)) } else { Ok(()) }
+    }
+
+    fn base(&self) -> Option<Arc<Snapshot>> {
+        Epochs(Arc::clone(&self.0)).base()
+    }
+
+    fn box_clone(&self) -> Box<dyn Reader> {
+        Box::new(EpochReader(Arc::clone(&self.0)))
+    }
+}
+
+/// Visits the records `from..to` of one store, all of which have to be there.
+fn scan(
+    store: &Store,
+    from: u64,
+    to: u64,
+    visit: &mut dyn FnMut(RecordView<'_>),
+) -> Result<(), Error> {
+    let mut seq = from;
+    let db = store.db();
+    // The frame that holds `from` starts at or before it, and so does its first part.
+    let start = db.range(..=frame::key(seq, u16::MAX)).next_back().transpose()?;
+    let start = start.and_then(|(key, _)| frame::parse_key(&key)).map_or(seq, |key| key.0);
+    let mut parts = Assembler::default();
+    for item in db.range(frame::key(start, 0)..) {
+        let (key, value) = item?;
+        let whole = match parts.push(&key, &value) {
+            Ok(Some(whole)) => whole,
+            Ok(None) => continue,
+            Err(flaw) => return Err(damaged(seq, to, &flaw.refuse_newer()?)),
+        };
+        if whole.header.first_seq > seq {
+            return Err(damaged(seq, whole.header.first_seq, &Flaw::Order));
+        }
+        let mut rest = whole.payload;
+        for at in (whole.header.first_seq..).take(whole.header.count as usize) {
+            let Some(record) = RecordView::take(at, &mut rest) else {
+                return Err(damaged(seq, to, &Flaw::Records));
+            };
+            if at == seq {
+                visit(record);
+                seq += 1;
+            }
+            if seq == to {
+                return Ok(());
+            }
+        }
+    }
+    Err(damaged(seq, to, &Flaw::Order))
+}
+
+/// Visits every link of a closed store, in order.
+fn links(
+    store: &Store,
+    visit: &mut dyn FnMut(&Whole<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut parts = Assembler::default();
+    for item in store.db().iter() {
+        let (key, value) = item?;
+        let at = frame::parse_key(&key).map_or(0, |(seq, _)| seq);
+        match parts.push(&key, &value) {
+            Ok(Some(whole)) => visit(&whole)?,
+            Ok(None) => {}
+            Err(flaw) => return Err(damaged(at, at + 1, &flaw.refuse_newer()?)),
+        }
+    }
+    Ok(())
+}
+
+/// The body of the last record of a payload.
+fn newest_body(first_seq: u64, count: u32, payload: &[u8]) -> Option<&[u8]> {
+    let mut rest = payload;
+    let records = (0..count).map(|_| RecordView::take(first_seq, &mut rest));
+    records.last().flatten().map(|record| record.body)
+}
+
+fn remove_file(path: &Path) -> Result<(), Error> {
+    fs::remove_file(path).map_err(Error::io("remove", path))
+}
+
+pub(crate) fn damaged(from: u64, to: u64, flaw: &Flaw) -> Error {
+    Error::Damaged { missing_from: from, missing_to: to - 1, what: flaw.to_string() }
+}
