@@ -3,6 +3,7 @@
 //! [`run`] is the whole node; the binary and the tests call it. The engine in `actors` knows none
 //! of what is here and runs without it.
 
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod http;

@@ -24,12 +24,25 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Config(options)) => return cli::config::run(options, &sources, output),
         Some(Command::Keys(options)) => cli::keys::run(options, &config()?, output)?,
         Some(Command::Verify(options)) => cli::verify::run(options, &config()?, output)?,
+        Some(Command::Backup(options)) => {
+            let config = config()?;
+            return runtime()?.block_on(cli::backup::run(options, &config, output));
+        }
+        Some(Command::Restore(options)) => cli::backup::restore(options, &config()?, output)?,
+        Some(Command::Compact(options)) => {
+            let config = config()?;
+            return runtime()?.block_on(cli::compact::run(options, &config, output));
+        }
         Some(Command::Version(options)) => cli::version::run(options, output)?,
     }
     Ok(exit::OK)
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
+    runtime()?.block_on(cli::serve::run(config))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("cannot start the runtime")?.block_on(cli::serve::run(config))
+    runtime.context("cannot start the runtime")
 }

@@ -5,5 +5,6 @@
 mod idempotency;
 mod reactions;
 mod replay;
+mod snapshot;
 mod supervision;
 mod support;

@@ -6,7 +6,6 @@
 //! goes when the next one is there: two snapshots are kept, and every epoch behind the older.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -102,7 +101,7 @@ impl Shared {
         Store::open(&layout::epoch_path(&self.dir, epoch), self.cache_bytes)
     }
 
-    fn open_epochs(&self) -> Vec<Arc<Epoch>> {
+    pub(crate) fn open_epochs(&self) -> Vec<Arc<Epoch>> {
         self.epochs.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -292,13 +291,12 @@ impl Epochs {
         let snapshots = layout::snapshots(&self.0.dir)?;
         let Some(older) = snapshots.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
         for &epoch in &snapshots[..older] {
-            remove_file(&layout::snapshot_path(&self.0.dir, epoch))?;
+            files::shrink_away(&layout::snapshot_path(&self.0.dir, epoch))?;
         }
         for epoch in layout::epochs(&self.0.dir)? {
             let kept = archived && !layout::archive_path(&self.0.dir, epoch).exists();
             if epoch <= snapshots[older] && !kept {
-                let path = layout::epoch_path(&self.0.dir, epoch);
-                fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+                Store::remove(&layout::epoch_path(&self.0.dir, epoch))?;
             }
         }
         Ok(())
@@ -372,8 +370,8 @@ fn scan(
     Err(damaged(seq, to, &Flaw::Order))
 }
 
-/// Visits every link of a closed store, in order.
-fn links(
+/// Visits every link of a store, in order.
+pub(crate) fn links(
     store: &Store,
     visit: &mut dyn FnMut(&Whole<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -391,14 +389,10 @@ fn links(
 }
 
 /// The body of the last record of a payload.
-fn newest_body(first_seq: u64, count: u32, payload: &[u8]) -> Option<&[u8]> {
+pub(crate) fn newest_body(first_seq: u64, count: u32, payload: &[u8]) -> Option<&[u8]> {
     let mut rest = payload;
     let records = (0..count).map(|_| RecordView::take(first_seq, &mut rest));
     records.last().flatten().map(|record| record.body)
-}
-
-fn remove_file(path: &Path) -> Result<(), Error> {
-    fs::remove_file(path).map_err(Error::io("remove", path))
 }
 
 pub(crate) fn damaged(from: u64, to: u64, flaw: &Flaw) -> Error {

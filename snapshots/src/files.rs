@@ -4,6 +4,7 @@
 //! creates something here syncs the parent before anything relies on it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -27,6 +28,57 @@ pub(crate) fn sync_dir(path: &Path) -> Result<(), Error> {
     let dir = File::open(path).map_err(Error::io("open", path))?;
     dir.sync_all().map_err(Error::io("sync", path))
 }
+
+/// Writes a large file beside a journal that syncs all the time, without making it wait: what has
+/// been written is made durable piece by piece, so that no commit of the file system has more than
+/// a piece of it to take along.
+pub(crate) struct Paced {
+    file: File,
+    unsynced: usize,
+}
+
+/// The disk is a few milliseconds busy with a piece.
+const PIECE_BYTES: usize = 512 * 1024;
+
+impl Paced {
+    pub(crate) fn new(file: File) -> Paced {
+        Paced { file, unsynced: 0 }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Write for Paced {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(&bytes[..bytes.len().min(PIECE_BYTES)])?;
+        self.unsynced += written;
+        if self.unsynced >= PIECE_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Removes a large file as gently as [`Paced`] writes one: from its end, piece by piece.
+pub(crate) fn shrink_away(path: &Path) -> Result<(), Error> {
+    let file = OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?;
+    let length = file.metadata().map_err(Error::io("open", path))?.len();
+    for end in (0..length).rev().step_by(REMOVED_BYTES) {
+        let end = end / REMOVED_BYTES as u64 * REMOVED_BYTES as u64;
+        file.set_len(end).map_err(Error::io("truncate", path))?;
+        file.sync_all().map_err(Error::io("sync", path))?;
+    }
+    fs::remove_file(path).map_err(Error::io("remove", path))
+}
+
+const REMOVED_BYTES: usize = 8 << 20;
 
 /// Opens a file for reading and writing, and creates it for the owner only if it is not there.
 pub(crate) fn open_or_create(path: &Path) -> Result<File, Error> {

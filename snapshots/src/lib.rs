@@ -16,6 +16,7 @@
 //! | `epochs.rs` | the epochs of a journal, and the snapshots between them |
 //! | `snapshot.rs` | a state at one seq, in one file |
 //! | `archive/` | a closed epoch, compressed, for as long as anybody may ask |
+//! | `moment.rs` | all of it at one moment, for a backup, and the way back |
 //! | `layout.rs` | where everything lies in a data directory |
 //! | `recovery.rs` | the walk that tells the journal from a torn tail and from damage |
 //! | `verify.rs` | the same walk over a copy, for an operator who only wants to know |
@@ -34,6 +35,7 @@ mod frame;
 mod journal;
 mod layout;
 mod lock;
+mod moment;
 mod record;
 mod recovery;
 mod sled_journal;
@@ -48,6 +50,7 @@ pub use frame::FRAME_BYTES_MAX;
 pub use journal::{Appended, Journal, Reader};
 pub use layout::{archive_dir, archive_path};
 pub use lock::DataLock;
+pub use moment::{Moment, restore_journal};
 pub use record::{Batch, RECORD_BYTES_MAX, RecordView, Section, SectionView};
 pub use sled_journal::{Options, Recovered, SledJournal};
 pub use snapshot::{PartReader, PartWriter, Position, Snapshot, SnapshotWriter};

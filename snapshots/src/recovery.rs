@@ -78,7 +78,8 @@ pub(crate) struct Walk {
     /// The first and the last record behind the first flaw that can still be read.
     good_behind: Option<(u64, u64)>,
     /// Something good lies in a later epoch than the flaw. An epoch begins when all before it is
-    /// durable, so what is missing was.
+    /// durable, so what is missing was. (A hole just before the later epoch looks like one in it;
+    /// there the watermark tells, which is synced when an epoch ends.)
     later_epoch: bool,
 }
 

@@ -12,6 +12,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +53,7 @@ pub struct SnapshotWriter {
 
 /// A file, and the hash of what was written to it.
 struct Hashing {
-    file: File,
+    file: files::Paced,
     hash: Sha256,
 }
 
@@ -84,7 +85,10 @@ impl SnapshotWriter {
             .mode(0o600)
             .open(&temporary)
             .map_err(Error::io("create", &temporary))?;
-        let out = BufWriter::with_capacity(READ_BYTES, Hashing { file, hash: Sha256::new() });
+        let out = BufWriter::with_capacity(
+            READ_BYTES,
+            Hashing { file: files::Paced::new(file), hash: Sha256::new() },
+        );
         let mut writer = Self { out, temporary, path, parts: 0, finished: false };
         writer.put(&header(position, made_at))?;
         Ok(writer)
@@ -114,7 +118,7 @@ impl SnapshotWriter {
         let digest: [u8; 32] = self.out.get_ref().hash.clone().finalize().into();
         self.put(&digest)?;
         self.out.flush().map_err(Error::io("write", &self.temporary))?;
-        let file = &self.out.get_ref().file;
+        let file = self.out.get_ref().file.file();
         file.sync_all().map_err(Error::io("sync", &self.temporary))?;
         fs::rename(&self.temporary, &self.path).map_err(Error::io("rename", &self.temporary))?;
         self.finished = true;
@@ -265,6 +269,15 @@ impl Snapshot {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file from its beginning, also when it was removed meanwhile.
+    ///
+    /// # Errors
+    /// When the operating system gives no second descriptor.
+    pub fn reopen(&self) -> io::Result<File> {
+        // Through the descriptor: the name may be gone, and a copy would share its offset.
+        File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
     /// SHA-256 of its content.

@@ -54,6 +54,15 @@ impl Store {
         Ok(store)
     }
 
+    /// Removes the database at `path`, which nobody has open.
+    pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+        let data = path.join("db");
+        if data.exists() {
+            files::shrink_away(&data)?;
+        }
+        fs::remove_dir_all(path).map_err(Error::io("remove", path))
+    }
+
     /// Writes one frame into the store's memory; `commit` makes it durable.
     pub(crate) fn insert(&self, key: &[u8], frame: &[u8]) -> Result<(), Error> {
         self.db.insert(key, frame)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{config, keys, verify, version};
+use super::{backup, compact, config, keys, verify, version};
 use crate::config::{Flag, Sources};
 
 /// Decides who gets into a product and when: waitlist, invite codes, referrals, quality gates.
@@ -29,8 +29,14 @@ pub enum Command {
     Config(config::Options),
     /// Make, list and revoke API keys, also beside a running node
     Keys(keys::Options),
-    /// Walk the journal and its chain, read-only, while no node runs on it
+    /// Walk archive, snapshots, journal and chain, read-only, while no node runs on them
     Verify(verify::Options),
+    /// Copy a running node into one file, or check such a file
+    Backup(backup::Options),
+    /// Make a data directory of a backup, where there is none
+    Restore(backup::RestoreOptions),
+    /// Make the text of those who left disappear from the disk of a running node now
+    Compact(compact::Options),
     /// Print the version
     Version(version::Options),
 }

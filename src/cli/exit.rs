@@ -4,6 +4,7 @@ use std::io;
 
 use actors::OpenError;
 
+use super::client::Refused;
 use super::talk;
 use crate::config::Problems;
 
@@ -19,6 +20,10 @@ pub const CONFIGURATION: u8 = 3;
 pub const IN_USE: u8 = 4;
 /// The data is damaged.
 pub const DAMAGED: u8 = 5;
+/// The node refused, or could not be reached.
+pub const REFUSED: u8 = 7;
+/// Somebody pressed Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
 
 /// Says what went wrong, to stderr, and returns the exit code for it.
 #[must_use]
@@ -40,6 +45,9 @@ fn code(error: &anyhow::Error) -> u8 {
 fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<Problems>() {
         return Some(CONFIGURATION);
+    }
+    if cause.is::<Refused>() {
+        return Some(REFUSED);
     }
     if let Some(error) = cause.downcast_ref::<io::Error>() {
         return (error.kind() == io::ErrorKind::BrokenPipe).then_some(OK);

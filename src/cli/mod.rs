@@ -7,6 +7,9 @@
 //! those, it asks the node.
 
 mod arguments;
+pub mod backup;
+pub mod client;
+pub mod compact;
 pub mod config;
 pub mod exit;
 pub mod keys;

@@ -58,6 +58,7 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .get("/api/quality/trust-score", App, quality::trust_score)
         .post("/api/quality/evaluate-gate", App, quality::evaluate_gate)
         .get("/api/quality/alerts", App, quality::alerts)
+        .post("/api/operations/backup", Admin, operations::backup)
         .post("/api/operations/snapshot", Admin, operations::snapshot)
         .post("/api/operations/compact", Admin, operations::compact)
         .get("/health", Probe, operations::health)

@@ -14,6 +14,12 @@ impl Engine {
         self.0.snapshotter.take().await
     }
 
+    /// The journal as it is now, for a backup.
+    #[must_use]
+    pub fn moment(&self) -> snapshots::Moment {
+        self.0.snapshotter.epochs.moment()
+    }
+
     /// Records that no snapshot covers: what a start would replay.
     #[must_use]
     pub fn unsaved_events(&self) -> u64 {

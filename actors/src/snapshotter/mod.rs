@@ -19,4 +19,4 @@ mod work;
 
 pub(crate) use keeper::{Keeper, Snapshotter};
 pub use policy::{Archive, Policy};
-pub use work::{Error, Taken};
+pub use work::{Error, Taken, time};

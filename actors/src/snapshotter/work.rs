@@ -137,8 +137,10 @@ fn leaver(body: &[u8]) -> Option<u128> {
     }
 }
 
-/// When a record was decided.
-pub(crate) fn time(body: &[u8]) -> i64 {
+/// When a record of the journal was decided, in microseconds since 1970, by its body; 0 for a body
+/// that is none of ours.
+#[must_use]
+pub fn time(body: &[u8]) -> i64 {
     record::read(body).map_or(0, |record| record.head.at.micros())
 }
 

@@ -1,11 +1,12 @@
 //! A launch in a temporary directory, with a clock that a test turns.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use actors::{
     Clock, Email, Engine, Error, Failure, Generate, Identity, InviteCode, Join, Options, PersonId,
-    Policies, Timestamp,
+    Policies, Recovery, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -14,6 +15,8 @@ pub(crate) const NOON: &str = "2026-01-05T12:00:00Z";
 pub(crate) struct Launch {
     pub(crate) engine: Engine,
     pub(crate) clock: Clock,
+    /// What the last start found.
+    pub(crate) recovery: Recovery,
     dir: TempDir,
 }
 
@@ -21,22 +24,32 @@ impl Launch {
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOON.parse().unwrap());
-        let engine = open(&dir, &clock, 1_000).await;
-        Self { engine, clock, dir }
+        let (engine, recovery) = open(&dir, &clock, 1_000, Policies::default()).await;
+        Self { engine, clock, recovery, dir }
+    }
+
+    /// Where its data lies.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Stops the engine in good order and opens it again on the same directory.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_with(Policies::default()).await
+    }
+
+    pub(crate) async fn restart_with(mut self, policies: Policies) -> Self {
         self.engine.close().await;
         drop(self.engine);
-        self.engine = open(&self.dir, &self.clock, 1_000).await;
+        (self.engine, self.recovery) = open(&self.dir, &self.clock, 1_000, policies).await;
         self
     }
 
     pub(crate) async fn with_room_for(mut self, in_flight_max: usize) -> Self {
         self.engine.close().await;
         drop(self.engine);
-        self.engine = open(&self.dir, &self.clock, in_flight_max).await;
+        let policies = Policies::default();
+        (self.engine, self.recovery) = open(&self.dir, &self.clock, in_flight_max, policies).await;
         self
     }
 
@@ -74,10 +87,15 @@ impl Launch {
     }
 }
 
-async fn open(dir: &TempDir, clock: &Clock, in_flight_max: usize) -> Engine {
+async fn open(
+    dir: &TempDir,
+    clock: &Clock,
+    in_flight_max: usize,
+    policies: Policies,
+) -> (Engine, Recovery) {
     let options = Options {
         dir: dir.path().to_owned(),
-        policies: Policies::default(),
+        policies,
         in_flight_max,
         timeout: Duration::from_secs(20),
         cache_bytes: 8 << 20,
@@ -88,7 +106,7 @@ async fn open(dir: &TempDir, clock: &Clock, in_flight_max: usize) -> Engine {
     // The directory's lock goes when the last of the old engine's threads has seen that it ended.
     loop {
         match Engine::open(options.clone(), Identity::new(&[7; 32])).await {
-            Ok((engine, _)) => return engine,
+            Ok(opened) => return opened,
             Err(actors::OpenError::Journal(snapshots::Error::InUse { .. })) => {
                 tokio::task::yield_now().await;
             }

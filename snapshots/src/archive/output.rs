@@ -1,6 +1,6 @@
 //! A file that gets its name when it has been verified.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub struct Archived {
 
 /// Blocks on their way into a file.
 pub(super) struct Output {
-    file: File,
+    file: files::Paced,
     temporary: Temporary,
     path: PathBuf,
     header: Header,
@@ -48,6 +48,7 @@ impl Output {
         let temporary = Temporary(Some(names::temporary(path)));
         let file = files::open_or_create(temporary.path())?;
         file.set_len(0).map_err(Error::io("truncate", temporary.path()))?;
+        let file = files::Paced::new(file);
         let path = path.to_path_buf();
         let hash = Sha256::new();
         let mut output =
@@ -77,7 +78,7 @@ impl Output {
         self.write(&footer)?;
         let footer_crc = crc32c::crc32c(&footer);
         self.write(&Trailer { footer_offset, footer_crc }.encode())?;
-        self.file.sync_all().map_err(Error::io("sync", self.temporary.path()))?;
+        self.file.file().sync_all().map_err(Error::io("sync", self.temporary.path()))?;
         // Under the temporary name: a file that does not verify must not replace one that does.
         Archive::open(self.temporary.path())?.verify()?;
         self.temporary.rename(&self.path)?;

@@ -1,6 +1,7 @@
 //! The journal from outside: real files, real kills, and sled opened behind its back.
 
 mod damage;
+mod epochs;
 mod failing_disk;
 mod kill_and_reopen;
 mod owner;

@@ -1,13 +1,18 @@
 //! Whether the node lives, takes writes, and how it does.
 
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+
 use actors::Timestamp;
 use actors::snapshotter::Taken;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
+use http_body_util::channel::{Channel, Sender};
 use serde::Serialize;
 
 use super::text::Text;
+use crate::backup::{self, Source};
 use crate::http::answer::{Answer, ok};
 use crate::http::call::Call;
 use crate::http::error::{FieldError, Problem};
@@ -98,6 +103,61 @@ pub(in crate::http) async fn snapshot(call: Call) -> Answer {
 pub(in crate::http) async fn compact(call: Call) -> Answer {
     let taken = call.node.engine.compact().await?;
     ok(&Snapshot::of(&taken))
+}
+
+/// The backup as it is written. An answer that ends without its manifest is none.
+pub(in crate::http) async fn backup(call: Call) -> Answer {
+    let (sender, body) = Channel::<Bytes, io::Error>::new(CHUNKS_WAITING_MAX);
+    let node = Arc::clone(&call.node);
+    let runtime = tokio::runtime::Handle::current();
+    let write = move || {
+        let source = Source {
+            dir: &node.dir,
+            moment: node.engine.moment(),
+            time: actors::snapshotter::time,
+            made_at: node.engine.now().to_string(),
+        };
+        let chunks = Chunks { sender, runtime };
+        let mut out = BufWriter::with_capacity(CHUNK_BYTES, chunks);
+        match backup::write(&source, &mut out) {
+            Ok(manifest) => tracing::info!(seq = manifest.seq, "wrote a backup"),
+            Err(error) => {
+                tracing::error!(%error, "a backup broke off");
+                // The caller has to see that it is not whole.
+                if let Ok(chunks) = out.into_inner().map_err(|error| error.into_error()) {
+                    chunks.sender.abort(error);
+                }
+            }
+        }
+    };
+    tokio::task::spawn_blocking(write);
+    let mut response = Response::new(Body::new(body));
+    let tar = HeaderValue::from_static("application/x-tar");
+    response.headers_mut().insert(CONTENT_TYPE, tar);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+const CHUNK_BYTES: usize = 256 * 1024;
+const CHUNKS_WAITING_MAX: usize = 4;
+
+/// Writes into the body of an answer, as fast as its reader reads.
+struct Chunks {
+    sender: Sender<Bytes, io::Error>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let chunk = Bytes::copy_from_slice(bytes);
+        let sent = self.runtime.block_on(self.sender.send_data(chunk));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(in crate::http) async fn metrics(call: Call) -> Answer {

@@ -1,0 +1,226 @@
+//! Epochs, the snapshots between them, and what becomes of both.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use snapshots::archive::Archive;
+use snapshots::{
+    Epochs, Error, Journal, Position, SectionView, SledJournal, Snapshot, SnapshotWriter,
+    archive_path, restore_journal,
+};
+use tempfile::TempDir;
+
+use crate::support;
+
+fn snapshot(dir: &Path, position: Position) -> Snapshot {
+    let mut writer = SnapshotWriter::create(dir, position, 0).expect("a file");
+    let mut part = writer.part("state", 1).expect("a part");
+    part.write_all(&position.seq.to_le_bytes()).expect("room");
+    part.close().expect("room");
+    writer.finish().expect("a whole snapshot")
+}
+
+/// Ends the epoch and puts a snapshot at its end, as whoever keeps snapshots does.
+fn rotate(journal: &mut SledJournal, dir: &Path) -> Position {
+    journal.epochs().prepare().expect("a next epoch");
+    let end = journal.rotate().expect("the epoch ends");
+    journal.epochs().adopt(snapshot(dir, end));
+    end
+}
+
+fn archive(epochs: &Epochs, epoch: u64) {
+    epochs.archive(epoch, &|_| 0, &|_, _| false).expect("the epoch is whole");
+}
+
+fn snapshot_path(dir: &Path, epoch: u64) -> PathBuf {
+    dir.join(format!("snapshots/{epoch:016}.snap"))
+}
+
+fn spoil(path: &Path) {
+    let mut bytes = fs::read(path).expect("the file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).expect("room");
+}
+
+#[test]
+fn records_are_read_across_epochs_also_after_a_restart() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for count in [3, 200, 1] {
+        support::append_next(&mut journal, count);
+        journal.rotate().expect("the epoch ends");
+    }
+    support::append_next(&mut journal, 5);
+    support::assert_holds_exactly(&journal, 210);
+    drop(journal);
+    let (journal, recovered) = support::open(dir.path());
+    assert_eq!((recovered.records, recovered.snapshot_seq, recovered.cut), (209, 0, 0));
+    support::assert_holds_exactly(&journal, 210);
+}
+
+#[test]
+fn a_start_begins_behind_the_newest_snapshot() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 20);
+    let end = rotate(&mut journal, dir.path());
+    support::append_next(&mut journal, 7);
+    let chain = journal.epochs().moment().next_seq();
+    assert_eq!(chain, 28);
+    drop(journal);
+    let (mut journal, recovered) = support::open(dir.path());
+    assert_eq!((recovered.records, recovered.snapshot_seq), (27, 20));
+    assert_eq!(journal.reader().base().map(|base| base.position()), Some(end));
+    assert_eq!(support::scan(&*journal.reader(), 21, u64::MAX).len(), 7);
+    support::append_next(&mut journal, 1);
+    assert_eq!(journal.next_seq(), 29);
+}
+
+#[test]
+fn a_damaged_snapshot_is_set_aside_and_the_one_before_is_used() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for _ in 0..2 {
+        support::append_next(&mut journal, 20);
+        rotate(&mut journal, dir.path());
+    }
+    support::append_next(&mut journal, 3);
+    journal.epochs().retire(false).expect("nothing stands in the way");
+    drop(journal);
+    spoil(&snapshot_path(dir.path(), 2));
+    let (journal, recovered) = support::open(dir.path());
+    assert_eq!((recovered.snapshot_seq, recovered.records), (20, 43));
+    assert_eq!(recovered.set_aside.len(), 1);
+    assert!(snapshot_path(dir.path(), 2).with_extension("snap.bad").exists());
+    assert_eq!(support::scan(&*journal.reader(), 21, u64::MAX).len(), 23);
+}
+
+#[test]
+fn without_any_good_snapshot_a_start_is_refused_and_names_what_is_missing() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for _ in 0..3 {
+        support::append_next(&mut journal, 20);
+        rotate(&mut journal, dir.path());
+        journal.epochs().retire(false).expect("nothing stands in the way");
+    }
+    drop(journal);
+    for epoch in [2, 3] {
+        spoil(&snapshot_path(dir.path(), epoch));
+    }
+    match support::refusal(dir.path()) {
+        Error::Damaged { missing_from, missing_to, .. } => {
+            assert_eq!((missing_from, missing_to), (1, 40));
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_hole_in_a_closed_epoch_is_damage_whatever_the_watermark_says() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 3);
+    let mark = fs::read(dir.path().join("watermark")).expect("a watermark");
+    support::append_next(&mut journal, 2);
+    support::append_next(&mut journal, 1);
+    journal.rotate().expect("the epoch ends");
+    support::append_next(&mut journal, 1);
+    drop(journal);
+    support::meddle(dir.path(), |db| {
+        db.remove(&support::keys(db)[1]).expect("the store writes");
+    });
+    fs::write(dir.path().join("watermark"), mark).expect("room");
+    match support::refusal(dir.path()) {
+        Error::Damaged { missing_from, missing_to, .. } => {
+            assert_eq!((missing_from, missing_to), (4, 5));
+        }
+        other => panic!("{other}"),
+    }
+    let (_, recovered) = support::open_accepting_loss(dir.path());
+    assert_eq!((recovered.records, recovered.lost), (3, Some((4, 7))));
+}
+
+#[test]
+fn two_snapshots_and_the_epochs_behind_the_older_are_kept() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for epoch in 1..=4 {
+        support::append_next(&mut journal, 9);
+        rotate(&mut journal, dir.path());
+        journal.epochs().retire(true).expect("nothing stands in the way");
+        let first = dir.path().join("journal/0000000000000001");
+        assert!(first.exists(), "an epoch that is not in the archive stays");
+        assert!(snapshot_path(dir.path(), epoch).exists());
+    }
+    let epochs = journal.epochs();
+    for epoch in epochs.unarchived().expect("a list") {
+        archive(&epochs, epoch);
+    }
+    epochs.retire(true).expect("nothing stands in the way");
+    let there = |epoch: u64| {
+        let journal = dir.path().join(format!("journal/{epoch:016}")).exists();
+        (snapshot_path(dir.path(), epoch).exists(), journal)
+    };
+    let left: Vec<_> = (1..=5).map(there).collect();
+    assert_eq!(left, [(false, false), (false, false), (true, false), (true, true), (false, true)]);
+    support::append_next(&mut journal, 1);
+    assert_eq!(support::scan(&*journal.reader(), 37, u64::MAX).len(), 1);
+}
+
+#[test]
+fn the_archive_holds_every_record_and_the_text_of_nobody_who_is_gone() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 50);
+    let end = rotate(&mut journal, dir.path());
+    let owner = |seq: u64| u128::from(seq) << 64;
+    let gone = HashMap::from([(owner(7), 7), (owner(8), 7)]);
+    let is_gone = |owner: u128, seq: u64| gone.get(&owner).is_some_and(|&last| seq <= last);
+    journal.epochs().archive(1, &|_| 0, &is_gone).expect("the epoch is whole");
+    let archive = Archive::open(&archive_path(dir.path(), 1)).expect("an archive");
+    archive.verify().expect("the chain holds");
+    assert_eq!((archive.first_seq(), archive.next_seq(), archive.chain()), (1, 51, end.chain));
+    let mut erased = Vec::new();
+    let mut records = 0;
+    let read = archive.scan(1, 51, &mut |record| {
+        records += 1;
+        let mut sections = record.sections();
+        if sections.any(|section| matches!(section, SectionView::Erased { .. })) {
+            erased.push(record.seq);
+        }
+    });
+    read.expect("a whole archive");
+    assert_eq!((records, erased), (50, vec![7]), "who came back later keeps the later text");
+}
+
+#[test]
+fn a_moment_is_restored_with_the_same_records_and_chain() {
+    for snapshots in 0..2 {
+        let dir = TempDir::new().expect("a directory");
+        let (mut journal, _) = support::open(dir.path());
+        for _ in 0..snapshots {
+            support::append_next(&mut journal, 30);
+            rotate(&mut journal, dir.path());
+        }
+        support::append_next(&mut journal, 11);
+        let moment = journal.epochs().moment();
+        support::append_next(&mut journal, 5);
+        let restored = TempDir::new().expect("a directory");
+        let tail = restored.path().join("tail");
+        let written = moment.write_tail(&tail, &|_| 0).expect("a tail");
+        if let Some(snapshot) = moment.snapshot() {
+            let place = snapshot_path(restored.path(), snapshot.position().epoch);
+            fs::create_dir_all(place.parent().expect("a directory")).expect("room");
+            fs::copy(snapshot.path(), place).expect("room");
+        }
+        let next_seq = restore_journal(restored.path(), &tail).expect("they fit together");
+        assert_eq!(next_seq, 30 * snapshots + 12, "what came after the moment is not in it");
+        let (journal, recovered) = support::open(restored.path());
+        assert_eq!(recovered.chain, written.chain);
+        assert_eq!(support::scan(&*journal.reader(), 30 * snapshots + 1, u64::MAX).len(), 11);
+    }
+}
