@@ -1,5 +1,6 @@
 //! The program as its users meet it, and what is shipped around it.
 
+mod backup;
 mod bad_input;
 mod contract;
 mod crash;

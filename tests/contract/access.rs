@@ -17,8 +17,8 @@ const APP: &[&str] = &["app", "admin"];
 const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
-/// Every route, and who may call it.
-const ROUTES: [(&str, &str, &[&str]); 20] = [
+/// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
+const ROUTES: [(&str, &str, &[&str]); 22] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -37,6 +37,8 @@ const ROUTES: [(&str, &str, &[&str]); 20] = [
     ("GET", "/api/quality/trust-score", APP),
     ("POST", "/api/quality/evaluate-gate", APP),
     ("GET", "/api/quality/alerts", APP),
+    ("POST", "/api/operations/snapshot", ADMIN),
+    ("POST", "/api/operations/compact", ADMIN),
     ("GET", "/health", EVERYBODY),
     ("GET", "/metrics", EVERYBODY),
 ];

@@ -129,6 +129,18 @@ impl Server {
         self.child.wait().expect("the node has ended");
     }
 
+    /// Puts another data directory in the place of the stopped node's.
+    pub(crate) fn replace_data(&mut self, other: &Path) {
+        std::fs::remove_dir_all(self.dir.path()).expect("the old data goes");
+        std::fs::rename(other, self.dir.path()).expect("the new data comes");
+    }
+
+    /// Starts a node whose data came from elsewhere, with the key that works there.
+    pub(crate) fn start_again_with_key(&mut self, admin_key: &str) {
+        admin_key.clone_into(&mut self.admin_key);
+        self.start_again();
+    }
+
     pub(crate) fn start_again(&mut self) {
         let (child, log) = spawn(&self.wrapper, &self.dir, self.ports, &self.settings);
         (self.child, self.log) = (child, log);
