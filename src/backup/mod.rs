@@ -12,8 +12,8 @@
 //! backup is verified by restoring it somewhere and walking the result like any data directory.
 //!
 //! Deliberately absent: the archive. Its files are whole in themselves and change only when
-//! somebody is erased; copy them as files. And encryption: a backup holds addresses and the identity
-//! secret, and is made for its owner only (mode 0600).
+//! somebody is erased; copy them as files. And encryption: a backup holds addresses and the
+//! identity secret, and is made for its owner only (mode 0600).
 
 mod manifest;
 mod read;
