@@ -65,20 +65,6 @@ fn join_all(port: u16, people: std::ops::Range<usize>, answered: &AtomicUsize) -
     })
 }
 
-/// The whole list as the node pages it.
-fn whole_list(client: &mut Client) -> Vec<Value> {
-    let mut list = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page = client.get(&format!("/api/waitlist?limit=1000{after}")).expect(200);
-        list.extend(page["items"].as_array().expect("items").iter().cloned());
-        match page["next"].as_str() {
-            Some(next) => after = format!("&after={next}"),
-            None => return list,
-        }
-    }
-}
-
 /// Each person once, in the order of a plain sorted list, with positions from 1.
 fn assert_in_order(list: &[Value], total: u64) {
     let mut sorted = list.to_vec();
@@ -210,7 +196,7 @@ fn a_launch_survives_a_kill_in_the_middle_with_everything_that_was_answered() {
     server.start_again();
     let mut admin = server.admin();
 
-    let list = whole_list(&mut admin);
+    let list = admin.whole_list();
     let total = admin.get("/api/waitlist/stats").expect(200)["total"].as_u64().expect("a total");
     assert_in_order(&list, total);
     let points = |entry: &Value| entry["priority_score"].as_i64().expect("a score");
@@ -229,7 +215,7 @@ fn a_launch_survives_a_kill_in_the_middle_with_everything_that_was_answered() {
     // Everybody who was not answered asks again.
     known.extend(join_all(server.port(), 0..JOINS, &AtomicUsize::new(0)));
     assert_eq!(known.len(), JOINS);
-    let list = whole_list(&mut admin);
+    let list = admin.whole_list();
     assert_in_order(&list, JOINS as u64);
     for entry in list.iter().step_by(997) {
         let email = entry["email"].as_str().expect("an address").replace('@', "%40");

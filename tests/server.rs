@@ -3,7 +3,6 @@
 mod backup;
 mod bad_input;
 mod contract;
-mod crash;
 mod durability;
 mod launch;
 mod observability;
@@ -12,3 +11,4 @@ mod support;
 mod surroundings;
 mod tidy;
 mod tokens;
+mod torture;

@@ -4,24 +4,27 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::key;
 use super::private::{Vault, named};
 
 const IDENTITY: &str = "identity.key";
+const SECRET_BYTES: usize = 32;
+/// The beginning of the secret's SHA-256, behind it: with one wrong bit nobody would be found.
+const CHECK_BYTES: usize = 8;
 
 /// The secret of a data directory; made when the directory is new.
 ///
 /// # Errors
 /// When it is missing though there is a journal: every id in the journal was made with it, and
-/// under another one nobody could be found by address again. When it has not 32 bytes, or cannot be
-/// read or written.
-pub fn identity_secret(data_dir: &Path) -> io::Result<[u8; 32]> {
+/// under another one nobody could be found by address again. When it is not what was written, or
+/// cannot be read or written.
+pub fn identity_secret(data_dir: &Path) -> io::Result<[u8; SECRET_BYTES]> {
     let vault = Vault::of(data_dir);
     let path = vault.path(IDENTITY);
     let read = || match fs::read(&path) {
-        Ok(bytes) => {
-            Some(<[u8; 32]>::try_from(bytes).map_err(|bytes| wrong_size(&path, bytes.len())))
-        }
+        Ok(bytes) => Some(checked(&bytes).ok_or_else(|| damaged(&path))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(Err(named("read", &path)(error))),
     };
@@ -36,10 +39,23 @@ pub fn identity_secret(data_dir: &Path) -> io::Result<[u8; 32]> {
     if let Some(secret) = read() {
         return secret;
     }
-    let mut secret = [0; 32];
+    let mut secret = [0; SECRET_BYTES];
     key::fill(&mut secret)?;
-    vault.replace(&guard, IDENTITY, &secret)?;
+    vault.replace(&guard, IDENTITY, &[&secret[..], &check(&secret)].concat())?;
     Ok(secret)
+}
+
+/// The secret in a file that is whole.
+fn checked(bytes: &[u8]) -> Option<[u8; SECRET_BYTES]> {
+    let (secret, found) = bytes.split_first_chunk::<SECRET_BYTES>()?;
+    (found == check(secret)).then_some(*secret)
+}
+
+fn check(secret: &[u8; SECRET_BYTES]) -> [u8; CHECK_BYTES] {
+    let digest: [u8; 32] = Sha256::digest(secret).into();
+    let mut check = [0; CHECK_BYTES];
+    check.copy_from_slice(&digest[..CHECK_BYTES]);
+    check
 }
 
 fn has_entries(dir: &Path) -> io::Result<bool> {
@@ -59,9 +75,12 @@ fn orphans(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, message)
 }
 
-fn wrong_size(path: &Path, bytes: usize) -> io::Error {
-    let path = path.display();
-    let message = format!("{path} has {bytes} bytes instead of 32; put it back from a backup");
+fn damaged(path: &Path) -> io::Error {
+    let message = format!(
+        "{} is damaged: it is not what was written; put it back from a backup of the data \
+         directory",
+        path.display()
+    );
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
@@ -79,7 +98,7 @@ mod tests {
         fs::create_dir_all(dir.path().join("journal/1")).expect("a journal");
         assert_eq!(identity_secret(dir.path()).expect("the secret"), first);
         let file = fs::metadata(dir.path().join("keys/identity.key")).expect("the file");
-        assert_eq!((file.permissions().mode() & 0o777, file.len()), (0o600, 32));
+        assert_eq!((file.permissions().mode() & 0o777, file.len()), (0o600, 40));
     }
 
     #[test]
@@ -92,12 +111,29 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_journal_directory_orphans_nobody_and_a_cut_secret_is_refused() {
+    fn an_empty_journal_directory_orphans_nobody() {
         let dir = tempfile::tempdir().expect("a directory");
         fs::create_dir(dir.path().join("journal")).expect("a directory");
         identity_secret(dir.path()).expect("a secret");
-        fs::write(dir.path().join("keys/identity.key"), [7; 31]).expect("writable");
-        let error = identity_secret(dir.path()).expect_err("31 bytes");
-        assert!(error.to_string().contains("31 bytes instead of 32"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_with_one_bit_that_is_wrong_or_without_its_end_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        identity_secret(dir.path()).expect("a secret");
+        let path = dir.path().join("keys/identity.key");
+        let whole = fs::read(&path).expect("the file");
+        let mut harmed: Vec<Vec<u8>> = (0..whole.len()).map(|end| whole[..end].to_vec()).collect();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            harmed.push(flipped);
+        }
+        harmed.push(vec![0; whole.len()]);
+        for bytes in harmed {
+            fs::write(&path, &bytes).expect("writable");
+            let error = identity_secret(dir.path()).expect_err("damage");
+            assert!(error.to_string().contains("identity.key is damaged"), "{error}");
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! <data>/keys/api-keys.json   the keys, without their secrets
 //! <data>/keys/api-keys.lock   held by whoever changes anything in this directory
 //! <data>/keys/admin.key       the first admin key, in clear, until it is revoked
-//! <data>/keys/identity.key    32 bytes; without them nobody can be found by address again
+//! <data>/keys/identity.key    a secret and its check; without it nobody can be found by address
 //! ```
 //!
 //! Deliberately absent: a way to read a secret back, and keys in the journal, where they would

@@ -120,6 +120,20 @@ impl Client {
         self.read_answer()
     }
 
+    /// Everybody who waits, page after page.
+    pub(crate) fn whole_list(&mut self) -> Vec<Value> {
+        let mut list = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.get(&format!("/api/waitlist?limit=1000{after}")).expect(200);
+            list.extend(page["items"].as_array().expect("items").iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return list,
+            }
+        }
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)

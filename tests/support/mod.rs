@@ -6,10 +6,11 @@ mod shape;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -24,8 +25,10 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// A running node, killed when it goes out of scope.
 pub(crate) struct Server {
     child: Child,
-    log: Arc<Mutex<Vec<u8>>>,
-    dir: TempDir,
+    log: Log,
+    data: PathBuf,
+    /// Removed with the node, when the directory was made for it.
+    _temporary: Option<TempDir>,
     ports: [u16; 5],
     settings: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -47,30 +50,62 @@ impl Server {
     /// The same, its program started by another one.
     pub(crate) fn wrapped(wrapper: &[&str], settings: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
+        let mut server = Self::spawned(dir.path(), wrapper, settings);
+        server._temporary = Some(dir);
+        server.wait_until_ready();
+        server
+    }
+
+    /// A node on a directory of the caller's.
+    pub(crate) fn at(data: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::spawned(data, &[], settings);
+        server.wait_until_ready();
+        server
+    }
+
+    /// A node on a directory that it may refuse: then it has ended, with that status.
+    pub(crate) fn attempt(
+        data: &Path,
+        wrapper: &[&str],
+        settings: &[(&str, &str)],
+    ) -> (Self, Option<ExitStatus>) {
+        let mut server = Self::spawned(data, wrapper, settings);
+        let refused = server.ready_or_ended();
+        (server, refused)
+    }
+
+    fn spawned(data: &Path, wrapper: &[&str], settings: &[(&str, &str)]) -> Self {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let settings: Vec<_> = settings.iter().map(own).collect();
         let wrapper: Vec<_> = wrapper.iter().map(|part| (*part).to_owned()).collect();
         let ports = free_ports();
-        let (child, log) = spawn(&wrapper, &dir, ports, &settings);
+        let data = data.to_path_buf();
+        let (child, log) = spawn(&wrapper, &data, ports, &settings);
         let base_url = format!("http://127.0.0.1:{}", ports[0]);
-        let admin_key = String::new();
-        let mut server = Self { child, log, dir, ports, settings, wrapper, base_url, admin_key };
-        server.wait_until_ready();
-        let key = server.data().join("keys").join("admin.key");
-        server.admin_key = std::fs::read_to_string(key).expect("an admin key").trim().to_owned();
-        server
+        let (_temporary, admin_key) = (None, String::new());
+        Self { child, log, data, _temporary, ports, settings, wrapper, base_url, admin_key }
     }
 
     fn wait_until_ready(&mut self) {
+        if let Some(status) = self.ready_or_ended() {
+            panic!("the node has ended with {status}: {}", self.last_words());
+        }
+    }
+
+    /// Waits until the node is ready, or has ended with the status that is returned.
+    fn ready_or_ended(&mut self) -> Option<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child process") {
-                panic!("the node has ended with {status}: {}", self.log());
+                return Some(status);
             }
             let ready = Client::try_new(self.port())
                 .and_then(|mut c| c.try_send("GET", "/readyz", &[], b""));
             if ready.is_ok_and(|answer| answer.status == 200) {
-                return;
+                let key = self.data().join("keys").join("admin.key");
+                let key = std::fs::read_to_string(key).expect("an admin key");
+                key.trim().clone_into(&mut self.admin_key);
+                return None;
             }
             assert!(Instant::now() < deadline, "the node does not get ready: {}", self.log());
             std::thread::sleep(BETWEEN_LOOKS);
@@ -96,7 +131,7 @@ impl Server {
     }
 
     pub(crate) fn data(&self) -> &Path {
-        self.dir.path()
+        &self.data
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -105,7 +140,16 @@ impl Server {
 
     /// What the node has said so far.
     pub(crate) fn log(&self) -> String {
-        String::from_utf8_lossy(&self.log.lock().expect("the log's reader lives")).into_owned()
+        let text = self.log.text.lock().expect("the log's reader lives");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// All that a node has said that has ended.
+    pub(crate) fn last_words(&mut self) -> String {
+        if let Some(reader) = self.log.reader.take() {
+            reader.join().expect("the log's reader lives");
+        }
+        self.log()
     }
 
     /// A client with the admin key.
@@ -142,16 +186,30 @@ impl Server {
     }
 
     pub(crate) fn start_again(&mut self) {
-        let (child, log) = spawn(&self.wrapper, &self.dir, self.ports, &self.settings);
-        (self.child, self.log) = (child, log);
+        self.start_without_waiting();
         self.wait_until_ready();
+    }
+
+    pub(crate) fn start_without_waiting(&mut self) {
+        let (child, log) = spawn(&self.wrapper, &self.data, self.ports, &self.settings);
+        (self.child, self.log) = (child, log);
     }
 
     /// Asks the node to stop, and waits until it has.
     pub(crate) fn stop(&mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg(self.pid().to_string()).status().expect("kill runs");
-        assert!(asked.success());
-        let deadline = Instant::now() + PATIENCE;
+        self.signal("TERM");
+        self.end_within(PATIENCE)
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.pid().to_string());
+        let sent = Command::new("kill").args([name, pid]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits until the node has ended by itself; one that goes on for longer than that hangs.
+    pub(crate) fn end_within(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child process") {
                 return status;
@@ -191,15 +249,21 @@ fn free_ports() -> [u16; 5] {
     })
 }
 
+/// What a node says, while it says it.
+struct Log {
+    text: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
 fn spawn(
     wrapper: &[String],
-    dir: &TempDir,
+    data: &Path,
     ports: [u16; 5],
     settings: &[(String, String)],
-) -> (Child, Arc<Mutex<Vec<u8>>>) {
+) -> (Child, Log) {
     let mut words = wrapper.iter().map(String::as_str).chain([PROGRAM, "serve"]);
     let mut command = Command::new(words.next().expect("a program"));
-    command.args(words).arg("--data-dir").arg(dir.path()).arg("--port").arg(ports[0].to_string());
+    command.args(words).arg("--data-dir").arg(data).arg("--port").arg(ports[0].to_string());
     let services = ["WAITLIST", "INVITES", "REFERRALS", "QUALITY"];
     for (service, port) in services.iter().zip(&ports[1..]) {
         command.env(format!("VOBEE_SERVER__PORTS__{service}"), port.to_string());
@@ -207,14 +271,14 @@ fn spawn(
     command.envs(settings.iter().map(|(key, value)| (key, value)));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the node starts");
-    let log = Arc::new(Mutex::new(Vec::new()));
+    let text = Arc::new(Mutex::new(Vec::new()));
     let mut said = BufReader::new(child.stderr.take().expect("stderr is a pipe"));
-    let kept = Arc::clone(&log);
-    std::thread::spawn(move || {
+    let kept = Arc::clone(&text);
+    let reader = std::thread::spawn(move || {
         let mut line = Vec::new();
         while said.by_ref().read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             kept.lock().expect("nobody panics with the log").append(&mut line);
         }
     });
-    (child, log)
+    (child, Log { text, reader: Some(reader) })
 }
