@@ -175,8 +175,8 @@ impl Server {
 
     /// Puts another data directory in the place of the stopped node's.
     pub(crate) fn replace_data(&mut self, other: &Path) {
-        std::fs::remove_dir_all(self.dir.path()).expect("the old data goes");
-        std::fs::rename(other, self.dir.path()).expect("the new data comes");
+        std::fs::remove_dir_all(&self.data).expect("the old data goes");
+        std::fs::rename(other, &self.data).expect("the new data comes");
     }
 
     /// Starts a node whose data came from elsewhere, with the key that works there.
