@@ -6,26 +6,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use actors::{CodeStatus, Generate, Seen, Sighting};
+use actors::{Generate, Seen, Sighting};
 use snapshots::archive::{self, Archive};
 
-use crate::support::{Launch, email};
+use crate::support::{Launch, copy, email};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,5 +59,4 @@ async fn a_directory_of_the_first_format_opens_with_everything_in_it() {
     }
     launch.join("hal").await.unwrap();
     launch.engine.snapshot().await.expect("it goes on from there");
-    let _ = CodeStatus::Active;
 }

@@ -247,6 +247,14 @@ impl Epochs {
             let (chain, time) = (header.chain, time(newest));
             writer.push(&Link { first_seq, count, chain, time, payload: &erased })
         })?;
+        // What sled passes over in silence must not be missing in the archive for ever.
+        let snapshot = layout::snapshot_path(&self.0.dir, epoch);
+        if snapshot.exists() {
+            let Position { seq, .. } = Snapshot::open(&snapshot)?.position();
+            if writer.next_seq() != seq + 1 {
+                return Err(damaged(writer.next_seq(), seq + 1, &Flaw::Order));
+            }
+        }
         writer.finish()
     }
 

@@ -41,6 +41,9 @@ pub struct Verified {
     pub archives: usize,
     /// Records in them.
     pub archived: u64,
+    /// Records up to the newest snapshot that no archive has, as first and last. That may be as it
+    /// was set; it is for the reader to know.
+    pub unarchived: Vec<(u64, u64)>,
 }
 
 /// Checks every snapshot and archive, and every frame, the chain and the watermark of the journal
@@ -52,7 +55,7 @@ pub struct Verified {
 /// [`Error::Io`].
 pub fn verify(dir: &Path) -> Result<Verified, Error> {
     let _lock = DataLock::share(dir)?;
-    let (archives, archived) = verify_archives(dir)?;
+    let archives = verify_archives(dir)?;
     let snapshots = layout::snapshots(dir)?;
     let mut newest = None;
     for &epoch in &snapshots {
@@ -89,17 +92,30 @@ pub fn verify(dir: &Path) -> Result<Verified, Error> {
         watermark: found.mark().map(|mark| mark.seq),
         torn: walked.flaw.map(|flaw| flaw.to_string()),
         snapshots: snapshots.len(),
-        archives,
-        archived,
+        archives: archives.len(),
+        archived: archives.iter().map(|(first, next)| next - first).sum(),
+        unarchived: gaps(&archives, snapshot_seq + 1),
     })
 }
 
-/// How many archives there are, and how many records they hold together. Each has to follow on the
-/// one before, as far as that is there.
-fn verify_archives(dir: &Path) -> Result<(usize, u64), Error> {
-    let mut records = 0;
+/// What lies before `end` and in none of the ranges, which are in order.
+fn gaps(ranges: &[(u64, u64)], end: u64) -> Vec<(u64, u64)> {
+    let mut gaps = Vec::new();
+    let mut next = 1;
+    for &(first, after) in ranges.iter().chain(&[(end, end)]) {
+        if first > next {
+            gaps.push((next, first - 1));
+        }
+        next = next.max(after);
+    }
+    gaps
+}
+
+/// Which records each archive holds: the first, and the one after the last. Each has to follow on
+/// the one before, as far as that is there.
+fn verify_archives(dir: &Path) -> Result<Vec<(u64, u64)>, Error> {
     let mut before: Option<(u64, Archive)> = None;
-    let mut archives = 0;
+    let mut ranges = Vec::new();
     for (epoch, path) in archive::list(&layout::archive_dir(dir))? {
         let archive = Archive::open(&path)?;
         archive.verify()?;
@@ -110,11 +126,10 @@ fn verify_archives(dir: &Path) -> Result<(usize, u64), Error> {
             let what = "it does not follow on the archive before it".to_owned();
             return Err(Error::DamagedFile { path, what });
         }
-        archives += 1;
-        records += archive.next_seq() - archive.first_seq();
+        ranges.push((archive.first_seq(), archive.next_seq()));
         before = Some((epoch, archive));
     }
-    Ok((archives, records))
+    Ok(ranges)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {

@@ -40,6 +40,7 @@ pub fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::R
             "snapshots": verified.snapshots,
             "archives": verified.archives,
             "archived_records": verified.archived,
+            "unarchived": verified.unarchived,
         }))?;
         return Ok(());
     }
@@ -51,6 +52,9 @@ pub fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::R
     if verified.archives > 0 {
         let (archives, records) = (verified.archives, verified.archived);
         output.line(format_args!("archive: {records} records in {archives} files, all sound"))?;
+    }
+    for (from, to) in &verified.unarchived {
+        output.line(format_args!("events {from} to {to} are in no archive"))?;
     }
     if verified.snapshots > 0 {
         let (snapshots, seq) = (verified.snapshots, verified.snapshot_seq);

@@ -28,6 +28,15 @@ impl Launch {
         Self { engine, clock, recovery, dir }
     }
 
+    /// A launch that goes on from a copy of a data directory.
+    pub(crate) async fn start_from(data: &Path) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        copy(data, dir.path());
+        let clock = Clock::manual(NOON.parse().unwrap());
+        let (engine, recovery) = open(&dir, &clock, 1_000, Policies::default()).await;
+        Self { engine, clock, recovery, dir }
+    }
+
     /// Where its data lies.
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
@@ -111,6 +120,19 @@ async fn open(
                 tokio::task::yield_now().await;
             }
             Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }

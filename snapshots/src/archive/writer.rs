@@ -61,6 +61,12 @@ impl ArchiveWriter {
         Ok(())
     }
 
+    /// The number after its last record so far.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.totals.next_seq
+    }
+
     /// Makes the archive durable, verifies it in full and gives it its name, in place of a file
     /// that has it already. When this has returned, the original may go. The verification reads
     /// through the page cache: it finds what was written wrongly, not what the medium loses later.

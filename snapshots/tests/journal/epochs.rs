@@ -111,12 +111,9 @@ fn without_any_good_snapshot_a_start_is_refused_and_names_what_is_missing() {
     for epoch in [2, 3] {
         spoil(&snapshot_path(dir.path(), epoch));
     }
-    match support::refusal(dir.path()) {
-        Error::Damaged { missing_from, missing_to, .. } => {
-            assert_eq!((missing_from, missing_to), (1, 40));
-        }
-        other => panic!("{other}"),
-    }
+    let refusal = support::refusal(dir.path());
+    let Error::Damaged { missing_from, missing_to, .. } = refusal else { panic!("{refusal}") };
+    assert_eq!((missing_from, missing_to), (1, 40));
 }
 
 #[test]
@@ -134,12 +131,9 @@ fn a_hole_in_a_closed_epoch_is_damage_whatever_the_watermark_says() {
         db.remove(&support::keys(db)[1]).expect("the store writes");
     });
     fs::write(dir.path().join("watermark"), mark).expect("room");
-    match support::refusal(dir.path()) {
-        Error::Damaged { missing_from, missing_to, .. } => {
-            assert_eq!((missing_from, missing_to), (4, 5));
-        }
-        other => panic!("{other}"),
-    }
+    let refusal = support::refusal(dir.path());
+    let Error::Damaged { missing_from, missing_to, .. } = refusal else { panic!("{refusal}") };
+    assert_eq!((missing_from, missing_to), (4, 5));
     let (_, recovered) = support::open_accepting_loss(dir.path());
     assert_eq!((recovered.records, recovered.lost), (3, Some((4, 7))));
 }
@@ -195,6 +189,23 @@ fn the_archive_holds_every_record_and_the_text_of_nobody_who_is_gone() {
     });
     read.expect("a whole archive");
     assert_eq!((records, erased), (50, vec![7]), "who came back later keeps the later text");
+}
+
+#[test]
+fn an_archive_that_is_gone_is_named_by_its_records() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for epoch in 1..=3 {
+        support::append_next(&mut journal, 10);
+        rotate(&mut journal, dir.path());
+        archive(&journal.epochs(), epoch);
+    }
+    drop(journal);
+    let verified = snapshots::verify(dir.path()).expect("all is sound");
+    assert_eq!((verified.archived, verified.unarchived), (30, vec![]));
+    fs::remove_file(archive_path(dir.path(), 2)).expect("it is there");
+    let verified = snapshots::verify(dir.path()).expect("what is there is sound");
+    assert_eq!((verified.archived, verified.unarchived), (20, vec![(11, 20)]));
 }
 
 #[test]
