@@ -19,6 +19,8 @@ macro_rules! crash_point {
 pub(crate) use armed::reach;
 #[cfg(feature = "crash-points")]
 pub use armed::{Held, arm, hold, reached};
+#[cfg(feature = "simulation")]
+pub(crate) use armed::{Passed, arm_here, disarm_here};
 
 #[cfg(feature = "crash-points")]
 mod armed {
@@ -70,7 +72,42 @@ mod armed {
         }
     }
 
+    #[cfg(feature = "simulation")]
+    thread_local! {
+        static ARMED_HERE: std::cell::Cell<Option<(&'static str, u32)>> =
+            const { std::cell::Cell::new(None) };
+    }
+
+    /// What a point that was armed with [`arm_here`] panics with.
+    #[cfg(feature = "simulation")]
+    pub(crate) struct Passed;
+
+    /// As [`arm`], for this thread only, and without a word on the terminal.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn arm_here(name: &'static str, nth: u32) {
+        ARMED_HERE.set(Some((name, nth)));
+    }
+
+    /// Disarms it.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn disarm_here() {
+        ARMED_HERE.set(None);
+    }
+
+    #[cfg(feature = "simulation")]
+    fn reach_here(name: &'static str) {
+        let Some((armed, left)) = ARMED_HERE.get().filter(|(armed, _)| *armed == name) else {
+            return;
+        };
+        ARMED_HERE.set((left > 1).then_some((armed, left - 1)));
+        if left <= 1 {
+            std::panic::resume_unwind(Box::new(Passed));
+        }
+    }
+
     pub(crate) fn reach(name: &'static str) {
+        #[cfg(feature = "simulation")]
+        reach_here(name);
         let mut points = points();
         *points.reached.entry(name).or_default() += 1;
         while points.held.contains(name) {

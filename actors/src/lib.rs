@@ -47,6 +47,8 @@ mod record;
 pub mod referrals;
 pub mod request;
 mod role;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod snapshotter;
 mod supervisor;
 pub mod waitlist;

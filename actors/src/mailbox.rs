@@ -92,6 +92,19 @@ pub(crate) struct Ask<T> {
     pub(crate) reply: Reply<T>,
 }
 
+#[cfg(feature = "simulation")]
+impl<T> Ask<T> {
+    /// A message that did not come through a mailbox, and where its answer arrives.
+    pub(crate) fn simulated(
+        now: Timestamp,
+        request: Option<UnderWay>,
+    ) -> (Self, oneshot::Receiver<Result<T, Error>>) {
+        let (sender, answer) = oneshot::channel();
+        let gate = Arc::new(Gate { in_flight: AtomicUsize::new(1), ..Gate::default() });
+        (Self { now, request, reply: Reply { sender, _permit: Permit(gate) } }, answer)
+    }
+}
+
 /// Where the live actor of a role is found; empty while it restarts.
 pub(crate) type Live<M> = Arc<ArcSwapOption<ActorRef<Envelope<M>>>>;
 

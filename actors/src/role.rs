@@ -141,7 +141,11 @@ async fn begin<R: Role>(
 }
 
 /// Takes over the role's image; the first record behind it.
-fn restore<R: Role>(name: &str, role: &mut R, base: Option<&Snapshot>) -> Result<Seq, ReplayError> {
+pub(crate) fn restore<R: Role>(
+    name: &str,
+    role: &mut R,
+    base: Option<&Snapshot>,
+) -> Result<Seq, ReplayError> {
     let Some(base) = base else { return Ok(1) };
     let absent = || Unreadable::new(format!("a snapshot without a part named {name}"));
     let (version, mut part) = base.part(name).ok_or_else(absent)?;
@@ -217,22 +221,30 @@ async fn catch_up<R: Role>(
     to: Seq,
 ) -> Result<(R, Seq), ReplayError> {
     let folding = tokio::task::spawn_blocking(move || {
-        let mut unreadable = None;
-        let mut sections = Vec::new();
-        reader.scan(from, to, &mut |record| {
-            if unreadable.is_some() {
-                return;
-            }
-            sections.clear();
-            sections.extend(record.sections().filter_map(kept));
-            unreadable = role.replay(record.seq, record.body, &sections).err();
-        })?;
-        match unreadable {
-            Some(error) => Err(error.into()),
-            None => Ok((role, to)),
-        }
+        replay(&mut role, reader.as_ref(), from, to)?;
+        Ok((role, to))
     });
     folding.await.map_err(|_| ReplayError::Panicked)?
+}
+
+/// Folds the records from `from` up to but not including `to` into `role`. Blocks.
+pub(crate) fn replay<R: Role>(
+    role: &mut R,
+    reader: &dyn Reader,
+    from: Seq,
+    to: Seq,
+) -> Result<(), ReplayError> {
+    let mut unreadable = None;
+    let mut sections = Vec::new();
+    reader.scan(from, to, &mut |record| {
+        if unreadable.is_some() {
+            return;
+        }
+        sections.clear();
+        sections.extend(record.sections().filter_map(kept));
+        unreadable = role.replay(record.seq, record.body, &sections).err();
+    })?;
+    unreadable.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn kept(view: SectionView<'_>) -> Option<Section> {

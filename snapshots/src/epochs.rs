@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::archive::{self, Archive, ArchiveWriter, Archived, Link};
+use crate::disk::Disk;
 use crate::frame::{self, Assembler, Flaw, Whole};
 use crate::journal::Reader;
 use crate::record::RecordView;
@@ -25,7 +26,7 @@ const SNAPSHOTS_KEPT: usize = 2;
 pub(crate) struct Epoch {
     pub(crate) number: u64,
     pub(crate) first_seq: u64,
-    pub(crate) store: Store,
+    pub(crate) store: Box<dyn Store>,
     /// Bytes of frames that were written to it by this process.
     pub(crate) bytes: AtomicU64,
     /// Where it ended; empty while it is written to.
@@ -36,11 +37,11 @@ pub(crate) struct Epoch {
 /// lock.
 pub(crate) struct Shared {
     dir: PathBuf,
-    cache_bytes: u64,
+    disk: Arc<dyn Disk>,
     /// Oldest first; the last is written to.
     epochs: RwLock<Vec<Arc<Epoch>>>,
     /// The store of the next epoch, opened before anybody waits for it.
-    prepared: Mutex<Option<Store>>,
+    prepared: Mutex<Option<Box<dyn Store>>>,
     base: RwLock<Option<Arc<Snapshot>>>,
     /// One more than the last durable record.
     pub(crate) next_seq: AtomicU64,
@@ -50,7 +51,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         dir: PathBuf,
-        cache_bytes: u64,
+        disk: Arc<dyn Disk>,
         epochs: Vec<Arc<Epoch>>,
         base: Option<Snapshot>,
         next_seq: u64,
@@ -58,7 +59,7 @@ impl Shared {
     ) -> Shared {
         Shared {
             dir,
-            cache_bytes,
+            disk,
             epochs: RwLock::new(epochs),
             prepared: Mutex::default(),
             base: RwLock::new(base.map(Arc::new)),
@@ -79,7 +80,7 @@ impl Shared {
         let number = end.epoch + 1;
         let store = match prepared {
             Some(store) => store,
-            None => self.open_store(number)?,
+            None => self.disk.open_store(number)?,
         };
         let next = Epoch {
             number,
@@ -95,10 +96,6 @@ impl Shared {
         }
         epochs.push(Arc::clone(&next));
         Ok(next)
-    }
-
-    fn open_store(&self, epoch: u64) -> Result<Store, Error> {
-        Store::open(&layout::epoch_path(&self.dir, epoch), self.cache_bytes)
     }
 
     pub(crate) fn open_epochs(&self) -> Vec<Arc<Epoch>> {
@@ -163,7 +160,7 @@ impl Epochs {
     pub fn prepare(&self) -> Result<(), Error> {
         let mut prepared = self.0.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if prepared.is_none() {
-            *prepared = Some(self.0.open_store(self.0.active().number + 1)?);
+            *prepared = Some(self.0.disk.open_store(self.0.active().number + 1)?);
         }
         Ok(())
     }
@@ -184,7 +181,7 @@ impl Epochs {
     /// [`Error::Io`].
     pub fn unarchived(&self) -> Result<Vec<u64>, Error> {
         let covered = self.covered();
-        let mut epochs = layout::epochs(&self.0.dir)?;
+        let mut epochs = self.0.disk.epochs()?;
         epochs.retain(|&epoch| {
             epoch <= covered && !layout::archive_path(&self.0.dir, epoch).exists()
         });
@@ -203,7 +200,7 @@ impl Epochs {
     ) -> Result<HashMap<u128, u64>, Error> {
         let mut leavers = HashMap::new();
         let covered = self.covered();
-        for epoch in layout::epochs(&self.0.dir)? {
+        for epoch in self.0.disk.epochs()? {
             if !(from..=covered).contains(&epoch) {
                 continue;
             }
@@ -266,8 +263,8 @@ impl Epochs {
     ) -> Result<(), Error> {
         let open = self.0.open_epochs().into_iter().find(|open| open.number == epoch);
         match open {
-            Some(open) => links(&open.store, visit),
-            None => links(&self.0.open_store(epoch)?, visit),
+            Some(open) => links(open.store.as_ref(), visit),
+            None => links(self.0.disk.open_store(epoch)?.as_ref(), visit),
         }
     }
 
@@ -301,10 +298,10 @@ impl Epochs {
         for &epoch in &snapshots[..older] {
             files::shrink_away(&layout::snapshot_path(&self.0.dir, epoch))?;
         }
-        for epoch in layout::epochs(&self.0.dir)? {
+        for epoch in self.0.disk.epochs()? {
             let kept = archived && !layout::archive_path(&self.0.dir, epoch).exists();
             if epoch <= snapshots[older] && !kept {
-                Store::remove(&layout::epoch_path(&self.0.dir, epoch))?;
+                self.0.disk.remove_epoch(epoch)?;
             }
         }
         Ok(())
@@ -322,7 +319,7 @@ impl Reader for EpochReader {
         for (epoch, next) in epochs.iter().zip(epochs.iter().skip(1).map(Some).chain([None])) {
             let end = next.map_or(to, |next| next.first_seq.min(to));
             if seq >= epoch.first_seq && seq < end {
-                scan(&epoch.store, seq, end, visit)?;
+                scan(epoch.store.as_ref(), seq, end, visit)?;
                 seq = end;
             }
         }
@@ -340,18 +337,17 @@ impl Reader for EpochReader {
 
 /// Visits the records `from..to` of one store, all of which have to be there.
 fn scan(
-    store: &Store,
+    store: &dyn Store,
     from: u64,
     to: u64,
     visit: &mut dyn FnMut(RecordView<'_>),
 ) -> Result<(), Error> {
     let mut seq = from;
-    let db = store.db();
     // The frame that holds `from` starts at or before it, and so does its first part.
-    let start = db.range(..=frame::key(seq, u16::MAX)).next_back().transpose()?;
-    let start = start.and_then(|(key, _)| frame::parse_key(&key)).map_or(seq, |key| key.0);
+    let start = store.key_up_to(&frame::key(seq, u16::MAX))?;
+    let start = start.and_then(|key| frame::parse_key(&key)).map_or(seq, |key| key.0);
     let mut parts = Assembler::default();
-    for item in db.range(frame::key(start, 0)..) {
+    for item in store.frames(&frame::key(start, 0)) {
         let (key, value) = item?;
         let whole = match parts.push(&key, &value) {
             Ok(Some(whole)) => whole,
@@ -380,11 +376,11 @@ fn scan(
 
 /// Visits every link of a store, in order.
 pub(crate) fn links(
-    store: &Store,
+    store: &dyn Store,
     visit: &mut dyn FnMut(&Whole<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut parts = Assembler::default();
-    for item in store.db().iter() {
+    for item in store.frames(&[]) {
         let (key, value) = item?;
         let at = frame::parse_key(&key).map_or(0, |(seq, _)| seq);
         match parts.push(&key, &value) {

@@ -11,6 +11,7 @@
 //! | `frame.rs` | the unit of writing: header, checksum, parts of a large record |
 //! | `chain.rs` | the running hash over everything ever appended |
 //! | `watermark.rs` | the last acknowledged record, so that a lost tail is noticed |
+//! | `disk.rs` | where frames and watermark are: files, or a simulation of them |
 //! | `store.rs` | sled, used only in the way that survives a power cut |
 //! | `sled_journal.rs` | the journal over that store |
 //! | `epochs.rs` | the epochs of a journal, and the snapshots between them |
@@ -22,12 +23,14 @@
 //! | `verify.rs` | the same walk over a copy, for an operator who only wants to know |
 //! | `lock.rs` | one owner for a data directory |
 //! | `files.rs` | directories and files that are there after a power cut |
+//! | `simulation.rs` | a disk that delays, fails, tears and forgets, for tests |
 //!
 //! Deliberately absent: threads, timers, retries of a failed write, and any clock but the one
 //! that measures how long a sync took.
 
 pub mod archive;
 mod chain;
+mod disk;
 mod epochs;
 mod error;
 mod files;
@@ -38,6 +41,8 @@ mod lock;
 mod moment;
 mod record;
 mod recovery;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod sled_journal;
 mod snapshot;
 mod store;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::archive::{Archive, ArchiveWriter, Archived, Link};
+use crate::disk::{Disk, Files};
 use crate::epochs::{self, Epoch, Epochs};
 use crate::frame::{self, Header, PAYLOAD_BYTES_MAX, Whole};
 use crate::recovery::Base;
@@ -68,7 +69,7 @@ impl Moment {
         let epoch = position.map_or(0, |position| position.epoch) + 1;
         let mut writer = ArchiveWriter::create(path, epoch, next_seq, chain)?;
         for epoch in &self.epochs {
-            epochs::links(&epoch.store, &mut |Whole { header, payload }| {
+            epochs::links(epoch.store.as_ref(), &mut |Whole { header, payload }| {
                 if !(next_seq..self.next_seq).contains(&header.first_seq) {
                     return Ok(());
                 }
@@ -99,15 +100,16 @@ pub fn restore_journal(dir: &Path, tail: &Path) -> Result<u64, Error> {
         let what = "it does not follow on the snapshot".to_owned();
         return Err(Error::DamagedFile { path: tail.to_path_buf(), what });
     }
-    let store = Store::open(&layout::epoch_path(dir, epoch), CACHE_BYTES)?;
+    let disk = Files { dir: dir.to_path_buf(), cache_bytes: CACHE_BYTES };
+    let store = disk.open_store(epoch)?;
     let mut links = 0;
     archive.links(archive.first_seq(), &mut |link| {
-        put(&store, link)?;
+        put(store.as_ref(), link)?;
         links += 1;
         if links % LINKS_A_COMMIT == 0 { store.commit() } else { Ok(()) }
     })?;
     store.commit()?;
-    let mut watermark = WatermarkFile::open(dir)?;
+    let mut watermark = WatermarkFile::open(&disk)?;
     watermark.write(&Watermark { seq: archive.next_seq() - 1, chain: archive.chain() })?;
     watermark.sync()?;
     Ok(archive.next_seq())
@@ -116,7 +118,7 @@ pub fn restore_journal(dir: &Path, tail: &Path) -> Result<u64, Error> {
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Writes a link as the journal does: one frame, or several of a large record.
-fn put(store: &Store, link: &Link<'_>) -> Result<(), Error> {
+fn put(store: &dyn Store, link: &Link<'_>) -> Result<(), Error> {
     let Link { first_seq, count, chain, payload, .. } = *link;
     let parts = payload.len().div_ceil(PAYLOAD_BYTES_MAX);
     let parts = u16::try_from(parts).expect("the largest record has fewer than 2^16 parts");

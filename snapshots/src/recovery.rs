@@ -11,11 +11,9 @@
 use sled::IVec;
 
 use crate::frame::{self, Assembler, Flaw};
+use crate::store::Frame;
 use crate::watermark::{Found, Watermark};
 use crate::{Error, chain};
-
-/// What a store gives when it is walked.
-type Frame = sled::Result<(IVec, IVec)>;
 
 /// Where the walk begins: behind a snapshot, or at the very beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

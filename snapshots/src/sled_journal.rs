@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use crate::disk::{Disk, Files};
 use crate::epochs::{Epoch, EpochReader, Epochs, Shared};
 use crate::frame::{self, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
 use crate::journal::{Appended, Journal, Reader};
@@ -70,6 +71,15 @@ impl SledJournal {
     /// [`Error::InUse`]; [`Error::Damaged`] unless `accept_loss`; [`Error::Newer`];
     /// [`Error::Store`] and [`Error::Io`].
     pub fn open(options: Options) -> Result<(SledJournal, Recovered), Error> {
+        let disk = Files { dir: options.dir.clone(), cache_bytes: options.cache_bytes };
+        Self::open_on(Arc::new(disk), options)
+    }
+
+    /// As [`open`](Self::open), with frames and watermark on `disk`.
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        options: Options,
+    ) -> Result<(SledJournal, Recovered), Error> {
         let began = Instant::now();
         let dir = &options.dir;
         let lock = DataLock::acquire(dir)?;
@@ -77,17 +87,17 @@ impl SledJournal {
         snapshot::remove_unfinished(dir)?;
         let (snapshot, set_aside) = newest_snapshot(dir)?;
         let position = snapshot.as_ref().map(Snapshot::position);
-        let found = WatermarkFile::read(dir)?;
-        let (numbers, fresh) = epochs_behind(dir, position)?;
-        let open = |&epoch: &u64| Store::open(&layout::epoch_path(dir, epoch), options.cache_bytes);
-        let stores = numbers.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let found = WatermarkFile::read(disk.as_ref())?;
+        let (numbers, fresh) = epochs_behind(disk.epochs()?, position);
+        let stores = numbers.iter().map(|&epoch| disk.open_store(epoch));
+        let stores = stores.collect::<Result<Vec<_>, _>>()?;
         let mut walked = walk(&stores, position, found)?;
         let lost = accept_or_refuse(&mut walked, options.accept_loss)?;
         let cut = cut_tail(&stores, &walked)?;
         if !fresh && walked.next_seq > 1 {
             warn_without_watermark(found);
         }
-        let mut watermark = WatermarkFile::open(dir)?;
+        let mut watermark = WatermarkFile::open(disk.as_ref())?;
         watermark.write(&Watermark { seq: walked.next_seq - 1, chain: walked.chain })?;
         watermark.sync()?;
         let recovered = Recovered {
@@ -105,7 +115,7 @@ impl SledJournal {
         let Walked { next_seq, chain, .. } = walked;
         let epochs = epochs(numbers, stores, &walked);
         let dir = options.dir;
-        let shared = Shared::new(dir, options.cache_bytes, epochs, snapshot, next_seq, lock);
+        let shared = Shared::new(dir, disk, epochs, snapshot, next_seq, lock);
         let shared = Arc::new(shared);
         let active = shared.active();
         let (stopped, frame) = (None, Vec::new());
@@ -259,22 +269,19 @@ fn newest_snapshot(dir: &Path) -> Result<(Option<Snapshot>, Vec<PathBuf>), Error
 }
 
 /// The epochs behind the snapshot, and whether there was none at all.
-pub(crate) fn epochs_behind(
-    dir: &Path,
-    position: Option<Position>,
-) -> Result<(Vec<u64>, bool), Error> {
+pub(crate) fn epochs_behind(on_disk: Vec<u64>, position: Option<Position>) -> (Vec<u64>, bool) {
     let covered = position.map_or(0, |position| position.epoch);
-    let mut numbers = layout::epochs(dir)?;
+    let mut numbers = on_disk;
     let fresh = numbers.is_empty() && position.is_none();
     numbers.retain(|&epoch| epoch > covered);
     if numbers.is_empty() {
         numbers.push(covered + 1);
     }
-    Ok((numbers, fresh))
+    (numbers, fresh)
 }
 
 pub(crate) fn walk(
-    stores: &[Store],
+    stores: &[Box<dyn Store>],
     position: Option<Position>,
     found: Found,
 ) -> Result<Walked, Error> {
@@ -282,15 +289,15 @@ pub(crate) fn walk(
         .map_or(Base::BEGINNING, |Position { seq, chain, .. }| Base { next_seq: seq + 1, chain });
     let mut walk = Walk::new(base, found);
     for store in stores {
-        store::surviving(|| walk.epoch(store.db().iter()))?;
+        store::surviving(|| walk.epoch(store.frames(&[])))?;
     }
     Ok(walk.end())
 }
 
-fn epochs(numbers: Vec<u64>, stores: Vec<Store>, walked: &Walked) -> Vec<Arc<Epoch>> {
+fn epochs(numbers: Vec<u64>, stores: Vec<Box<dyn Store>>, walked: &Walked) -> Vec<Arc<Epoch>> {
     let last = stores.len() - 1;
     let places = numbers.into_iter().zip(stores).zip(&walked.epochs).enumerate();
-    let epoch = |(index, ((number, store), extent)): (usize, ((u64, Store), &Extent))| {
+    let epochs = places.map(|(index, ((number, store), extent))| {
         let end = OnceLock::new();
         if index < last {
             let Extent { next_seq, chain, .. } = *extent;
@@ -298,8 +305,8 @@ fn epochs(numbers: Vec<u64>, stores: Vec<Store>, walked: &Walked) -> Vec<Arc<Epo
         }
         let (first_seq, bytes) = (extent.first_seq, AtomicU64::new(0));
         Arc::new(Epoch { number, first_seq, store, bytes, end })
-    };
-    places.map(epoch).collect()
+    });
+    epochs.collect()
 }
 
 /// The records that are lost for good, if there are any and that is accepted.
@@ -316,7 +323,7 @@ fn accept_or_refuse(walked: &mut Walked, accept: bool) -> Result<Option<(u64, u6
     Ok(Some(lost))
 }
 
-fn cut_tail(stores: &[Store], walked: &Walked) -> Result<u64, Error> {
+fn cut_tail(stores: &[Box<dyn Store>], walked: &Walked) -> Result<u64, Error> {
     let Some(flaw) = walked.flaw else {
         return Ok(0);
     };

@@ -30,16 +30,33 @@ const FLUSH_EVERY_MS: u64 = 5000;
 const SEGMENT_BYTES: usize = 1 << 20;
 const _: () = assert!(17 * (FRAME_BYTES_MAX + 64) < SEGMENT_BYTES / 4);
 
+/// A frame with its key, as a store gives it.
+pub(crate) type Frame = Result<(IVec, IVec), Error>;
+
+/// The frames of one epoch, in the order of their keys.
+pub(crate) trait Store: Send + Sync {
+    /// Writes one frame into the store's memory; `commit` makes it durable.
+    fn insert(&self, key: &[u8], frame: &[u8]) -> Result<(), Error>;
+    /// Makes every insert and removal so far durable.
+    fn commit(&self) -> Result<(), Error>;
+    /// Removes every key after `last_good`, durably, and says how many there were.
+    fn cut_after(&self, last_good: Option<&[u8]>) -> Result<u64, Error>;
+    /// The frames from the key `from` on.
+    fn frames(&self, from: &[u8]) -> Box<dyn Iterator<Item = Frame> + '_>;
+    /// The last key that is not above `key`.
+    fn key_up_to(&self, key: &[u8]) -> Result<Option<IVec>, Error>;
+}
+
 /// One sled database and the descriptor that makes it durable.
-pub(crate) struct Store {
+pub(crate) struct SledStore {
     db: Db,
     data: File,
     data_path: PathBuf,
 }
 
-impl Store {
+impl SledStore {
     /// Opens or creates the database at `path` and makes it durable as it is.
-    pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Store, Error> {
+    pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<SledStore, Error> {
         let blobs = path.join("blobs");
         files::create_dir(path)?;
         files::create_dir(&blobs)?;
@@ -47,7 +64,7 @@ impl Store {
         let db = open_patiently(path, cache_bytes)?;
         let data_path = path.join("db");
         let data = File::open(&data_path).map_err(Error::io("open", &data_path))?;
-        let store = Store { db, data, data_path };
+        let store = SledStore { db, data, data_path };
         store.commit()?;
         files::sync_dir(&blobs)?;
         files::sync_dir(path)?;
@@ -62,21 +79,20 @@ impl Store {
         }
         fs::remove_dir_all(path).map_err(Error::io("remove", path))
     }
+}
 
-    /// Writes one frame into the store's memory; `commit` makes it durable.
-    pub(crate) fn insert(&self, key: &[u8], frame: &[u8]) -> Result<(), Error> {
+impl Store for SledStore {
+    fn insert(&self, key: &[u8], frame: &[u8]) -> Result<(), Error> {
         self.db.insert(key, frame)?;
         Ok(())
     }
 
-    /// Makes every insert and removal so far durable.
-    pub(crate) fn commit(&self) -> Result<(), Error> {
+    fn commit(&self) -> Result<(), Error> {
         self.db.flush()?;
         self.data.sync_data().map_err(Error::io("sync", &self.data_path))
     }
 
-    /// Removes every key after `last_good`, durably, and says how many there were.
-    pub(crate) fn cut_after(&self, last_good: Option<&[u8]>) -> Result<u64, Error> {
+    fn cut_after(&self, last_good: Option<&[u8]>) -> Result<u64, Error> {
         let mut cut = 0;
         // Collected first: the iterator must not walk pages that change under it.
         let keys: Vec<IVec> = match last_good {
@@ -93,8 +109,13 @@ impl Store {
         Ok(cut)
     }
 
-    pub(crate) fn db(&self) -> &Db {
-        &self.db
+    fn frames(&self, from: &[u8]) -> Box<dyn Iterator<Item = Frame> + '_> {
+        Box::new(self.db.range(from..).map(|frame| frame.map_err(Error::from)))
+    }
+
+    fn key_up_to(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
+        let last = self.db.range(..=key).next_back().transpose()?;
+        Ok(last.map(|(key, _)| key))
     }
 }
 

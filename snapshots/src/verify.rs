@@ -9,8 +9,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::archive::{self, Archive};
+use crate::disk::Files;
 use crate::snapshot::Snapshot;
-use crate::store::{self, Store};
+use crate::store::{self, SledStore, Store};
 use crate::watermark::WatermarkFile;
 use crate::{DataLock, Error, layout, sled_journal};
 
@@ -61,13 +62,13 @@ pub fn verify(dir: &Path) -> Result<Verified, Error> {
     for &epoch in &snapshots {
         newest = Some(Snapshot::open(&layout::snapshot_path(dir, epoch))?.position());
     }
-    let found = WatermarkFile::read(dir)?;
+    let found = WatermarkFile::read(&Files { dir: dir.to_path_buf(), cache_bytes: CACHE_BYTES })?;
     let scratch = tempfile::Builder::new()
         .prefix("vobee-verify-")
         .tempdir()
         .map_err(Error::io("create a directory in", &std::env::temp_dir()))?;
-    let (epochs, fresh) = sled_journal::epochs_behind(dir, newest)?;
-    let mut stores = Vec::new();
+    let (epochs, fresh) = sled_journal::epochs_behind(layout::epochs(dir)?, newest);
+    let mut stores: Vec<Box<dyn Store>> = Vec::new();
     for epoch in &epochs {
         let target = layout::epoch_path(scratch.path(), *epoch);
         fs::create_dir_all(&target).map_err(Error::io("create", &target))?;
@@ -75,7 +76,7 @@ pub fn verify(dir: &Path) -> Result<Verified, Error> {
         if source.is_dir() {
             copy(&source, &target)?;
         }
-        stores.push(Store::open(&target, CACHE_BYTES)?);
+        stores.push(Box::new(SledStore::open(&target, CACHE_BYTES)?));
     }
     let walked = sled_journal::walk(&stores, newest, found)?;
     if let Some(damage) = walked.damage {

@@ -14,14 +14,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
 use crate::{Error, files};
 
 const NAME: &str = "watermark";
 const MAGIC: [u8; 4] = *b"vobw";
 const FORMAT: u16 = 1;
-const SLOTS: u64 = 2;
+pub(crate) const SLOTS: u64 = 2;
 const SLOT_STRIDE: u64 = 4096;
-const SLOT_BYTES: usize = 60;
+pub(crate) const SLOT_BYTES: usize = 60;
 const CRC_AT: usize = 56;
 
 /// Everything up to `seq` was acknowledged, and `chain` is the link there.
@@ -51,58 +52,103 @@ impl Found {
     }
 }
 
-/// The open file.
-pub(crate) struct WatermarkFile {
-    file: File,
-    path: PathBuf,
-    generation: u64,
+/// The two slots, wherever they are.
+pub(crate) trait Slots: Send {
+    /// What is in a slot; `None` where the file ends before it does.
+    fn read(&self, slot: u64) -> Result<Option<[u8; SLOT_BYTES]>, Error>;
+    /// Durable when the operating system gets to it.
+    fn write(&self, slot: u64, bytes: &[u8; SLOT_BYTES]) -> Result<(), Error>;
+    /// Makes all writes durable.
+    fn sync(&self) -> Result<(), Error>;
 }
 
-impl WatermarkFile {
-    /// Reads the newer slot without changing anything.
-    pub(crate) fn read(dir: &Path) -> Result<Found, Error> {
+/// The slots in a file of a data directory.
+pub(crate) struct SlotFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl SlotFile {
+    /// Opens the file as it is, if there is one, to read it.
+    pub(crate) fn look(dir: &Path) -> Result<Option<SlotFile>, Error> {
         let path = dir.join(NAME);
         match File::open(&path) {
-            Ok(file) => Ok(newest(&file, &path)?.1),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Absent),
+            Ok(file) => Ok(Some(SlotFile { file, path })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("open", &path)(error)),
         }
     }
 
     /// Opens the file at its full size, so that no later write extends it.
-    pub(crate) fn open(dir: &Path) -> Result<WatermarkFile, Error> {
+    pub(crate) fn open(dir: &Path) -> Result<SlotFile, Error> {
         let path = dir.join(NAME);
         let file = files::open_or_create(&path)?;
-        let (generation, _) = newest(&file, &path)?;
         file.set_len(SLOTS * SLOT_STRIDE).map_err(Error::io("extend", &path))?;
         file.sync_all().map_err(Error::io("sync", &path))?;
         files::sync_dir(dir)?;
-        Ok(WatermarkFile { file, path, generation })
+        Ok(SlotFile { file, path })
+    }
+}
+
+impl Slots for SlotFile {
+    fn read(&self, slot: u64) -> Result<Option<[u8; SLOT_BYTES]>, Error> {
+        let mut bytes = [0; SLOT_BYTES];
+        match self.file.read_exact_at(&mut bytes, slot * SLOT_STRIDE) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(Error::io("read", &self.path)(error)),
+        }
+    }
+
+    fn write(&self, slot: u64, bytes: &[u8; SLOT_BYTES]) -> Result<(), Error> {
+        let at = slot * SLOT_STRIDE;
+        self.file.write_all_at(bytes, at).map_err(Error::io("write", &self.path))
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(Error::io("sync", &self.path))
+    }
+}
+
+/// The watermark of an open journal.
+pub(crate) struct WatermarkFile {
+    slots: Box<dyn Slots>,
+    generation: u64,
+}
+
+impl WatermarkFile {
+    /// Reads the newer slot without changing anything.
+    pub(crate) fn read(disk: &dyn Disk) -> Result<Found, Error> {
+        match disk.look_at_slots()? {
+            Some(slots) => Ok(newest(slots.as_ref())?.1),
+            None => Ok(Found::Absent),
+        }
+    }
+
+    /// Opens the slots to write them.
+    pub(crate) fn open(disk: &dyn Disk) -> Result<WatermarkFile, Error> {
+        let slots = disk.open_slots()?;
+        let (generation, _) = newest(slots.as_ref())?;
+        Ok(WatermarkFile { slots, generation })
     }
 
     /// Writes the older slot. Durable when the operating system gets to it.
     pub(crate) fn write(&mut self, mark: &Watermark) -> Result<(), Error> {
         self.generation += 1;
         let slot = encode(self.generation, mark);
-        let at = self.generation % SLOTS * SLOT_STRIDE;
-        self.file.write_all_at(&slot, at).map_err(Error::io("write", &self.path))
+        self.slots.write(self.generation % SLOTS, &slot)
     }
 
     /// Makes the last write durable.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        self.file.sync_data().map_err(Error::io("sync", &self.path))
+        self.slots.sync()
     }
 }
 
-fn newest(file: &File, path: &Path) -> Result<(u64, Found), Error> {
+fn newest(slots: &dyn Slots) -> Result<(u64, Found), Error> {
     let mut newest = (0, Found::Unreadable);
     for slot in 0..SLOTS {
-        let mut bytes = [0; SLOT_BYTES];
-        match file.read_exact_at(&mut bytes, slot * SLOT_STRIDE) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-            Err(error) => return Err(Error::io("read", path)(error)),
-        }
+        let Some(bytes) = slots.read(slot)? else { continue };
         if let Some((generation, mark)) = decode(&bytes)?
             && generation > newest.0
         {

@@ -48,6 +48,14 @@ impl UnderWay {
     }
 }
 
+#[cfg(feature = "simulation")]
+impl UnderWay {
+    /// A request whose end is told to nobody.
+    pub(crate) fn simulated(tag: RequestTag) -> Self {
+        Self { tag, memory: Mailbox::new(1, std::time::Duration::ZERO) }
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         // A memory that restarts has forgotten what was under way.

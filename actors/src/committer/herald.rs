@@ -52,16 +52,20 @@ impl Herald {
 
     pub(super) async fn run(mut self, mut tidings: mpsc::Receiver<Tidings>) {
         while let Some(tidings) = tidings.recv().await {
-            match tidings {
-                Tidings::Committed { records, tickets, link } => {
-                    self.announce(records, tickets, link).await;
-                    self.shared.on_announced();
-                }
-                Tidings::Follow { follower, from } => {
-                    self.followers.push((follower, Arc::default()));
-                    // A follower that has died meanwhile is found out at the next delivery.
-                    let _ = from.send(self.shared.durable.load(Ordering::Relaxed));
-                }
+            self.tell(tidings).await;
+        }
+    }
+
+    pub(super) async fn tell(&mut self, tidings: Tidings) {
+        match tidings {
+            Tidings::Committed { records, tickets, link } => {
+                self.announce(records, tickets, link).await;
+                self.shared.on_announced();
+            }
+            Tidings::Follow { follower, from } => {
+                self.followers.push((follower, Arc::default()));
+                // A follower that has died meanwhile is found out at the next delivery.
+                let _ = from.send(self.shared.durable.load(Ordering::Relaxed));
             }
         }
     }

@@ -16,11 +16,15 @@
 //! next start. A watchdog ends the process when a commit hangs.
 
 mod batch;
+#[cfg(feature = "simulation")]
+mod desk;
 mod herald;
 mod thread;
 mod tickets;
 
 pub(crate) use batch::{Committed, Delivery};
+#[cfg(feature = "simulation")]
+pub(crate) use desk::Desk;
 pub(crate) use herald::Follower;
 pub(crate) use thread::{Committer, Fatal, Uncommitted};
 pub(crate) use tickets::{Receipt, Ticket};

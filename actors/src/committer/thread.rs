@@ -79,8 +79,17 @@ impl Inbox {
             || !self.rotations.is_empty();
         awaited || self.closing && unwritten
     }
+
+    /// Everything that has gathered.
+    fn take(&mut self, spare: snapshots::Batch) -> Turn {
+        let next = Gathering { bytes: spare, ..Gathering::default() };
+        let batch = std::mem::replace(&mut self.gathering, next);
+        let followers = std::mem::take(&mut self.followers);
+        (batch, followers, std::mem::take(&mut self.rotations))
+    }
 }
 
+/// What the committing thread, the herald and the handles have in common.
 pub(super) struct Shared {
     inbox: Mutex<Inbox>,
     wake: Condvar,
@@ -127,23 +136,13 @@ impl Shared {
 
 /// Appends records and answers to the batch that gathers. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Committer(Arc<Shared>);
+pub(crate) struct Committer(pub(super) Arc<Shared>);
 
 impl Committer {
     /// Starts the committing thread on `journal`, and the herald on the runtime of the caller.
     pub(crate) fn start(journal: Box<dyn Journal>, clock: Clock, fatal: Fatal) -> Self {
-        let next_seq = journal.next_seq();
-        let shared = Arc::new(Shared {
-            inbox: Mutex::new(Inbox { next_seq, ..Inbox::default() }),
-            wake: Condvar::new(),
-            durable: AtomicU64::new(next_seq - 1),
-            commit_since: AtomicU64::new(0),
-            started: Instant::now(),
-            ended: AtomicBool::new(false),
-        });
-        let (tidings, announced) = mpsc::channel(UNANNOUNCED_MAX);
-        let worker =
-            Worker { shared: Arc::clone(&shared), journal, clock, tidings, meters: Meters::new() };
+        let (worker, announced) = Worker::new(journal, clock);
+        let shared = Arc::clone(&worker.shared);
         tokio::spawn(Herald::new(Arc::clone(&shared)).run(announced));
         spawn("committer", move || worker.run(&fatal));
         let watched = Arc::clone(&shared);
@@ -283,8 +282,10 @@ impl Meters {
 
 type Rotation = oneshot::Sender<Result<Position, snapshots::Error>>;
 type Followers = Vec<(Follower, oneshot::Sender<Seq>)>;
+/// What the committing thread does at a time: a batch, and what comes behind it.
+type Turn = (Gathering, Followers, Vec<Rotation>);
 
-struct Worker {
+pub(super) struct Worker {
     shared: Arc<Shared>,
     journal: Box<dyn Journal>,
     clock: Clock,
@@ -293,6 +294,28 @@ struct Worker {
 }
 
 impl Worker {
+    /// The writer of `journal`, and where it says what it has written.
+    pub(super) fn new(
+        journal: Box<dyn Journal>,
+        clock: Clock,
+    ) -> (Worker, mpsc::Receiver<Tidings>) {
+        let next_seq = journal.next_seq();
+        let shared = Arc::new(Shared {
+            inbox: Mutex::new(Inbox { next_seq, ..Inbox::default() }),
+            wake: Condvar::new(),
+            durable: AtomicU64::new(next_seq - 1),
+            commit_since: AtomicU64::new(0),
+            started: Instant::now(),
+            ended: AtomicBool::new(false),
+        });
+        let (tidings, announced) = mpsc::channel(UNANNOUNCED_MAX);
+        (Worker { shared, journal, clock, tidings, meters: Meters::new() }, announced)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     fn run(mut self, fatal: &Fatal) {
         self.meters.last_commit.set(self.clock.now().micros() as f64 / 1e6);
         let shared = Arc::clone(&self.shared);
@@ -319,23 +342,41 @@ impl Worker {
 
     fn work(&mut self) -> Result<(), snapshots::Error> {
         let mut bytes = snapshots::Batch::default();
-        while let Some((batch, followers, rotations)) = self.next(bytes) {
-            bytes = self.commit(batch)?;
-            for rotation in rotations {
-                // Whoever asked has given up; the epoch ends all the same.
-                let _ = rotation.send(self.journal.rotate());
-            }
-            // Whoever follows anew may succeed an actor that has appended to this very batch: its
-            // records are to be read from the journal, so they have to be there.
-            for (follower, from) in followers {
-                self.announce(Tidings::Follow { follower, from })?;
-            }
+        while let Some(turn) = self.next(bytes) {
+            bytes = self.take(turn)?;
         }
         Ok(())
     }
 
+    /// Does what has gathered; the buffer is for the next batch.
+    fn take(&mut self, turn: Turn) -> Result<snapshots::Batch, snapshots::Error> {
+        let (batch, followers, rotations) = turn;
+        let bytes = self.commit(batch)?;
+        for rotation in rotations {
+            // Whoever asked has given up; the epoch ends all the same.
+            let _ = rotation.send(self.journal.rotate());
+        }
+        // Whoever follows anew may succeed an actor that has appended to this very batch: its
+        // records are to be read from the journal, so they have to be there.
+        for (follower, from) in followers {
+            self.announce(Tidings::Follow { follower, from })?;
+        }
+        Ok(bytes)
+    }
+
+    /// Does what has gathered, if it is time for that; whether it was.
+    #[cfg(feature = "simulation")]
+    pub(super) fn take_turn(&mut self) -> Result<bool, snapshots::Error> {
+        let turn = {
+            let mut inbox = self.shared.inbox();
+            let due = inbox.unannounced == 0 && inbox.has_work();
+            due.then(|| inbox.take(snapshots::Batch::default()))
+        };
+        turn.map_or(Ok(false), |turn| self.take(turn).map(|_| true))
+    }
+
     /// What has gathered, once there is something; None when it is time to stop.
-    fn next(&self, spare: snapshots::Batch) -> Option<(Gathering, Followers, Vec<Rotation>)> {
+    fn next(&self, spare: snapshots::Batch) -> Option<Turn> {
         let mut inbox = self.shared.inbox();
         while inbox.unannounced > 0 || !inbox.has_work() {
             if inbox.closing && !inbox.has_work() {
@@ -345,10 +386,7 @@ impl Worker {
             inbox = self.shared.wake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
         inbox.idle = false;
-        let next = Gathering { bytes: spare, ..Gathering::default() };
-        let batch = std::mem::replace(&mut inbox.gathering, next);
-        let followers = std::mem::take(&mut inbox.followers);
-        Some((batch, followers, std::mem::take(&mut inbox.rotations)))
+        Some(inbox.take(spare))
     }
 
     fn commit(&mut self, batch: Gathering) -> Result<snapshots::Batch, snapshots::Error> {

@@ -17,6 +17,8 @@ mod score;
 mod state;
 
 pub(crate) use actor::{Handle, Referrals};
+#[cfg(feature = "simulation")]
+pub(crate) use command::Earn;
 pub use command::{Earned, Milestone, Shared, Stats};
 pub(crate) use command::{RecipientIs, Share};
 pub use event::{Bind, Event, Rejection, Reward, RewardKind};

@@ -14,7 +14,7 @@ use crate::mailbox::Probe;
 use crate::supervisor::Supervised;
 
 use super::policy::Policy;
-use super::work::{Error, Taken, Worker};
+use super::work::{self, Error, Taken, Worker};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure nothing is tried on its own for so long.
@@ -131,7 +131,11 @@ impl Running {
             None => self.rotate().await?,
         };
         let (worker, now) = (self.worker.clone(), self.clock.now());
-        on_a_thread(move || worker.take(end, &probes, now)).await
+        let taking = move || {
+            work::yield_to_others();
+            worker.take(end, &probes, now)
+        };
+        on_a_thread(taking).await
     }
 
     /// Ends the epoch. Each actor says before where it stands: everything that it has appended by

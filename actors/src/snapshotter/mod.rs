@@ -19,4 +19,6 @@ mod work;
 
 pub(crate) use keeper::{Keeper, Snapshotter};
 pub use policy::{Archive, Policy};
+#[cfg(feature = "simulation")]
+pub(crate) use work::Worker;
 pub use work::{Error, Taken, time};

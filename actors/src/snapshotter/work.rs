@@ -59,21 +59,20 @@ impl From<snapshots::Error> for Error {
 
 /// All that the work needs.
 #[derive(Clone)]
-pub(super) struct Worker {
-    pub(super) epochs: Epochs,
-    pub(super) children: Arc<[Arc<dyn Supervised>]>,
-    pub(super) archive: Archive,
+pub(crate) struct Worker {
+    pub(crate) epochs: Epochs,
+    pub(crate) children: Arc<[Arc<dyn Supervised>]>,
+    pub(crate) archive: Archive,
 }
 
 impl Worker {
     /// Writes the snapshot as of `end`, archives what it covers, removes what nobody needs.
-    pub(super) fn take(
+    pub(crate) fn take(
         &self,
         end: Position,
         probes: &[Option<Probe>],
         now: Timestamp,
     ) -> Result<Taken, Error> {
-        yield_to_others();
         let began = Instant::now();
         let mut writer = SnapshotWriter::create(self.epochs.dir(), end, now.micros())?;
         for (index, child) in self.children.iter().enumerate() {
@@ -98,7 +97,7 @@ impl Worker {
     /// Brings the archive up to date, erases from it the text of those who left, and removes what
     /// two newer snapshots cover; how many sections were erased. Whatever is cut short is done by
     /// the next call: an epoch stays until all this has been done for it.
-    pub(super) fn tidy(&self, now: Timestamp) -> Result<u64, Error> {
+    pub(crate) fn tidy(&self, now: Timestamp) -> Result<u64, Error> {
         let mut erased = 0;
         let dir = snapshots::archive_dir(self.epochs.dir());
         for epoch in self.epochs.unarchived()? {
@@ -145,7 +144,7 @@ pub fn time(body: &[u8]) -> i64 {
 }
 
 /// Puts this thread behind all others. Where that is not allowed, it works beside them.
-fn yield_to_others() {
+pub(super) fn yield_to_others() {
     let thread = rustix::thread::gettid();
     let _ = rustix::process::setpriority_process(Some(thread), 19);
 }

@@ -121,7 +121,11 @@ impl Domain for Waitlist {
     fn follows(event: &event::Event) -> bool {
         matches!(
             event,
-            event::Event::Invites(invites::Event::Redeemed { .. } | invites::Event::Issued { .. })
+            event::Event::Invites(
+                invites::Event::Redeemed { .. }
+                    | invites::Event::Issued { .. }
+                    | invites::Event::Departed { .. }
+            )
         )
     }
 
@@ -134,6 +138,9 @@ impl Domain for Waitlist {
                 Some(event::Event::Invites(invites::Event::Issued {
                     bound: Some(person), ..
                 })) => decide::on_code_bound(&cell.state, *person),
+                Some(event::Event::Invites(invites::Event::Departed { person })) => {
+                    decide::on_departed(&cell.state, *person)
+                }
                 _ => None,
             };
             if let Some(event) = caused {

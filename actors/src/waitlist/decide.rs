@@ -72,6 +72,13 @@ pub(super) fn on_redeemed(state: &State, person: PersonId) -> Option<Event> {
     (state.state_of(person) != Some(EntryState::Member)).then_some(Event::Admitted { person })
 }
 
+/// What it means here that the registry has let go of `person`, who left. Only whoever left while
+/// a redemption was under way is still in by then, because of that redemption.
+pub(super) fn on_departed(state: &State, person: PersonId) -> Option<Event> {
+    let was = state.state_of(person).filter(|was| *was == EntryState::Member)?;
+    Some(Event::Left { person, was })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Persona;
@@ -195,5 +202,19 @@ mod tests {
         apply(&mut state, &event, at(1));
         assert_eq!(decide(&state, &wants(ADA)), Err(Rejection::AlreadyMember));
         assert_eq!(state.stats(at(2)).members, 1);
+    }
+
+    #[test]
+    fn whoever_left_while_a_redemption_was_under_way_does_not_stay_in() {
+        let left = Event::Left { person: ADA, was: EntryState::Waiting };
+        let mut state = given(&[joined(ADA, 1), left]);
+        assert_eq!(on_departed(&state, ADA), None);
+        let event = on_redeemed(&state, ADA).expect("the redemption was first");
+        apply(&mut state, &event, at(3));
+        let event = on_departed(&state, ADA).expect("a member who has left");
+        apply(&mut state, &event, at(4));
+        assert_eq!(state.stats(at(5)).members, 0);
+        apply(&mut state, &joined(ADA, 1), at(6));
+        assert_eq!(on_departed(&state, ADA), None, "a place is not a membership");
     }
 }

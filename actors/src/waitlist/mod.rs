@@ -24,6 +24,8 @@ mod state;
 mod wait;
 
 pub(crate) use actor::{Handle, Waitlist};
+#[cfg(feature = "simulation")]
+pub(crate) use command::Leave;
 pub(crate) use command::{Boost, Join, Referrer};
 pub use command::{Boosted, Joined, Left, Standing, Stats};
 pub use event::{Event, Rejection};

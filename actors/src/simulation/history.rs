@@ -1,0 +1,400 @@
+//! The oracle: what the disk holds, folded into plain collections by code that shares nothing with
+//! `apply`. It only ever sees durable records, and never forgets one.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use snapshots::{Reader, RecordView, Section, SectionView};
+
+use crate::event::{Event, Stream};
+use crate::ids::{InviteCode, PersonId, Seq, Timestamp};
+use crate::invites;
+use crate::quality::{self, Colour};
+use crate::record::{self, Head, NO_EVENT};
+use crate::referrals;
+use crate::waitlist::{self, EntryState};
+
+/// What a request can bring about, so far as it can be told from other requests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Effect {
+    Joined(PersonId),
+    Boosted(PersonId, i32),
+    Left(PersonId),
+    Issued(String),
+    Redeemed(InviteCode, PersonId),
+    Referred(PersonId, PersonId),
+    Rewarded(PersonId),
+    Observed(Timestamp),
+}
+
+/// Somebody on the list, or who was.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) person: PersonId,
+    pub(super) score: i64,
+    /// None once the person has left.
+    pub(super) state: Option<EntryState>,
+}
+
+/// Where somebody stood when a join was written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) person: PersonId,
+    pub(super) index: usize,
+    pub(super) score: i64,
+    pub(super) position: usize,
+    pub(super) total: usize,
+}
+
+/// A code and what has become of it.
+#[derive(Clone, Debug)]
+pub(super) struct CodeFacts {
+    pub(super) code: InviteCode,
+    pub(super) max_uses: u32,
+    pub(super) used_by: Vec<PersonId>,
+    pub(super) bound: Option<PersonId>,
+    pub(super) holder: Option<PersonId>,
+    pub(super) expires_at: Timestamp,
+}
+
+/// How far a stream has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Course {
+    at: Timestamp,
+    /// The newest foreign record that it has passed by.
+    passed: Seq,
+}
+
+/// A durable record, to be found again after every crash.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) body: Vec<u8>,
+    pub(super) sections: Vec<Section>,
+}
+
+#[derive(Default)]
+pub(super) struct History {
+    pub(super) records: Vec<Kept>,
+    pub(super) list: Vec<Place>,
+    pub(super) placed: HashMap<Timestamp, Placed>,
+    pub(super) left: HashMap<Seq, (PersonId, Timestamp)>,
+    pub(super) codes: Vec<CodeFacts>,
+    pub(super) issued: HashMap<String, Vec<InviteCode>>,
+    /// Who came in, and has not left since.
+    pub(super) members: BTreeMap<PersonId, (InviteCode, Timestamp)>,
+    pub(super) inviters: BTreeMap<PersonId, PersonId>,
+    rules: HashSet<(PersonId, String)>,
+    pub(super) gate: Colour,
+    pub(super) book: BTreeMap<PersonId, Box<[u8]>>,
+    counts: HashMap<Effect, u32>,
+    requests: HashSet<u128>,
+    courses: HashMap<u8, Course>,
+    links: HashMap<Seq, [u8; 32]>,
+}
+
+impl History {
+    /// The newest record.
+    pub(super) fn newest(&self) -> Seq {
+        self.records.len() as Seq
+    }
+
+    /// How often something has happened.
+    pub(super) fn count(&self, effect: &Effect) -> u32 {
+        self.counts.get(effect).copied().unwrap_or(0)
+    }
+
+    /// Everything that has happened, and how often.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&Effect, u32)> {
+        self.counts.iter().map(|(effect, count)| (effect, *count))
+    }
+
+    /// The chain is the same wherever it is looked at.
+    pub(super) fn link(&mut self, seq: Seq, chain: [u8; 32]) -> Result<(), String> {
+        match self.links.insert(seq, chain) {
+            Some(before) if before != chain => Err(format!("record {seq} has two chains")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in what has become durable, and finds again what was, from `from` on.
+    pub(super) fn follow(&mut self, reader: &dyn Reader, from: Seq) -> Result<(), String> {
+        let mut fault = None;
+        let scanned = reader.scan(from, Seq::MAX, &mut |view| {
+            if fault.is_none() {
+                fault = self.take(view).err();
+            }
+        });
+        scanned.map_err(|error| format!("the journal cannot be read: {error}"))?;
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn take(&mut self, view: RecordView<'_>) -> Result<(), String> {
+        let seq = view.seq;
+        let sections = view.sections().filter_map(|section| match section {
+            SectionView::Kept { owner, salt, text } => {
+                Some(Section { owner, salt, text: text.into() })
+            }
+            SectionView::Erased { .. } => None,
+        });
+        let kept = Kept { body: view.body.to_vec(), sections: sections.collect() };
+        if let Some(before) = self.records.get(seq as usize - 1) {
+            let same = *before == kept;
+            return if same { Ok(()) } else { Err(format!("record {seq} is another one now")) };
+        }
+        if seq != self.newest() + 1 {
+            return Err(format!("record {} is missing", self.newest() + 1));
+        }
+        let record = record::read(&kept.body).map_err(|error| error.to_string())?;
+        self.follow_course(seq, record.head)?;
+        if let Some((tag, _)) = record.request
+            && !self.requests.insert(tag.id)
+        {
+            return Err(format!("record {seq} answers a request that was answered before"));
+        }
+        if record.head.tag != NO_EVENT {
+            let event = Event::decode(record.head, record.payload);
+            let event = event.map_err(|error| error.to_string())?;
+            self.happen(seq, &event, record.head)
+                .map_err(|what| format!("record {seq}: {what}: {event:?}"))?;
+            self.write_down(&kept.sections, &event);
+        }
+        self.records.push(kept);
+        Ok(())
+    }
+
+    /// Times go up, and nothing is reacted to twice.
+    fn follow_course(&mut self, seq: Seq, head: Head) -> Result<(), String> {
+        let course = self.courses.entry(head.stream as u8).or_default();
+        if head.at <= course.at {
+            return Err(format!("record {seq}: the time of {:?} stands still", head.stream));
+        }
+        if head.caused && head.seen <= course.passed {
+            let what = format!("{:?} reacts to {} and had come past it", head.stream, head.seen);
+            return Err(format!("record {seq}: {what}"));
+        }
+        if head.seen >= seq {
+            return Err(format!("record {seq} has seen the future"));
+        }
+        course.at = head.at;
+        course.passed = course.passed.max(head.seen);
+        Ok(())
+    }
+
+    fn happen(&mut self, seq: Seq, event: &Event, head: Head) -> Result<(), String> {
+        let at = head.at;
+        match event {
+            Event::Waitlist(event) => self.on_waitlist(seq, event, head),
+            Event::Invites(event) => self.on_invites(event, at),
+            Event::Referrals(event) => self.on_referrals(event),
+            Event::Quality(quality::Event::GateMoved { gate, .. }) => {
+                self.gate = gate.colour;
+                Ok(())
+            }
+            Event::Quality(quality::Event::Observed { seen }) => {
+                for observation in seen {
+                    self.counted(Effect::Observed(observation.at));
+                }
+                Ok(())
+            }
+            Event::Quality(quality::Event::Counted { .. }) => Ok(()),
+        }
+    }
+
+    fn counted(&mut self, effect: Effect) {
+        *self.counts.entry(effect).or_default() += 1;
+    }
+
+    /// Somebody's entry, unless the person has left.
+    pub(super) fn place(&self, person: PersonId) -> Option<(usize, &Place)> {
+        let mut places = self.list.iter().enumerate();
+        places.find(|(_, place)| place.person == person && place.state.is_some())
+    }
+
+    /// Those who wait, in order.
+    pub(super) fn queue(&self) -> Vec<PersonId> {
+        let waits = |(_, place): &(usize, &Place)| place.state == Some(EntryState::Waiting);
+        let mut waiting: Vec<_> = self.list.iter().enumerate().filter(waits).collect();
+        waiting.sort_by_key(|(index, place)| (-place.score, *index));
+        waiting.into_iter().map(|(_, place)| place.person).collect()
+    }
+
+    fn move_to(&mut self, person: PersonId, to: Option<EntryState>) -> Option<EntryState> {
+        let (index, _) = self.place(person)?;
+        std::mem::replace(&mut self.list[index].state, to)
+    }
+
+    fn on_waitlist(&mut self, seq: Seq, event: &waitlist::Event, head: Head) -> Result<(), String> {
+        let at = head.at;
+        match *event {
+            waitlist::Event::Joined { person, score, .. } => {
+                if self.place(person).is_some() {
+                    return Err("somebody is on the list twice".to_owned());
+                }
+                let (index, score) = (self.list.len(), i64::from(score));
+                self.list.push(Place { person, score, state: Some(EntryState::Waiting) });
+                let queue = self.queue();
+                let before = queue.iter().take_while(|waiting| **waiting != person).count();
+                let (position, total) = (before + 1, queue.len());
+                self.placed.insert(at, Placed { person, index, score, position, total });
+                self.counted(Effect::Joined(person));
+            }
+            waitlist::Event::Boosted { person, points } => {
+                let Some((index, _)) = self.place(person) else {
+                    return Err("a boost for nobody".to_owned());
+                };
+                self.list[index].score += i64::from(points);
+                self.counted(Effect::Boosted(person, points));
+            }
+            waitlist::Event::Left { person, was } => {
+                if self.move_to(person, None) != Some(was) {
+                    return Err("somebody left who was not there, or not so".to_owned());
+                }
+                self.left.insert(seq, (person, at));
+                // Whoever left while a redemption was under way is taken out again.
+                if !head.caused {
+                    self.counted(Effect::Left(person));
+                }
+            }
+            waitlist::Event::Invited { person } => {
+                if self.move_to(person, Some(EntryState::Invited)) != Some(EntryState::Waiting) {
+                    return Err("somebody is invited who does not wait".to_owned());
+                }
+            }
+            waitlist::Event::Admitted { person } => {
+                match self.move_to(person, Some(EntryState::Member)) {
+                    Some(EntryState::Member) => {
+                        return Err("somebody comes in twice".to_owned());
+                    }
+                    Some(EntryState::Waiting | EntryState::Invited) => {}
+                    None => {
+                        let state = Some(EntryState::Member);
+                        self.list.push(Place { person, score: 0, state });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of a code.
+    pub(super) fn code(&mut self, code: InviteCode) -> Option<&mut CodeFacts> {
+        self.codes.iter_mut().find(|facts| facts.code == code)
+    }
+
+    fn on_invites(&mut self, event: &invites::Event, at: Timestamp) -> Result<(), String> {
+        match event {
+            invites::Event::Issued {
+                batch,
+                codes,
+                bound,
+                holder,
+                expires_at,
+                max_uses,
+                channel,
+                ..
+            } => {
+                for &code in codes {
+                    if self.code(code).is_some() {
+                        return Err("a code is issued twice".to_owned());
+                    }
+                    self.codes.push(CodeFacts {
+                        code,
+                        max_uses: *max_uses,
+                        used_by: Vec::new(),
+                        bound: *bound,
+                        holder: *holder,
+                        expires_at: *expires_at,
+                    });
+                }
+                if *channel == invites::Channel::Batch {
+                    self.issued.insert(batch.clone(), codes.clone());
+                    self.counted(Effect::Issued(batch.clone()));
+                }
+            }
+            &invites::Event::Redeemed { code, person, .. } => {
+                let Some(facts) = self.code(code) else {
+                    return Err("a code is redeemed that was never issued".to_owned());
+                };
+                facts.used_by.push(person);
+                if facts.used_by.len() > facts.max_uses as usize {
+                    return Err("a code is redeemed more often than it has uses".to_owned());
+                }
+                if at >= facts.expires_at || facts.bound.is_some_and(|bound| bound != person) {
+                    return Err("a code is redeemed late, or by the wrong person".to_owned());
+                }
+                if self.members.insert(person, (code, at)).is_some() {
+                    return Err("a member comes in again".to_owned());
+                }
+                self.counted(Effect::Redeemed(code, person));
+            }
+            &invites::Event::Bound { code, person } => {
+                let free = self.code(code).filter(|facts| {
+                    facts.holder.is_some() && facts.bound.is_none() && facts.used_by.is_empty()
+                });
+                let Some(facts) = free else {
+                    return Err("a code is given away that is not free".to_owned());
+                };
+                facts.bound = Some(person);
+            }
+            invites::Event::Departed { person } => {
+                if self.members.remove(person).is_none() {
+                    return Err("somebody departs who is not in".to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_referrals(&mut self, event: &referrals::Event) -> Result<(), String> {
+        match event {
+            &referrals::Event::Referred { inviter, recipient, .. } => {
+                if self.inviters.insert(recipient, inviter).is_some() {
+                    return Err("somebody has two inviters".to_owned());
+                }
+                let mut above = inviter;
+                for _ in 0..=self.inviters.len() {
+                    match self.inviters.get(&above) {
+                        Some(next) => above = *next,
+                        None => {
+                            self.counted(Effect::Referred(inviter, recipient));
+                            return Ok(());
+                        }
+                    }
+                }
+                Err("people have brought each other in a circle".to_owned())
+            }
+            referrals::Event::Rewarded { person, rewards, .. } => {
+                let rules = rewards.iter().map(|reward| (*person, reward.rule.clone()));
+                let rules: HashSet<_> = rules.collect();
+                if !self.rules.is_disjoint(&rules) {
+                    return Err("a reward is granted twice".to_owned());
+                }
+                self.rules.extend(rules);
+                self.counted(Effect::Rewarded(*person));
+                Ok(())
+            }
+            referrals::Event::Progressed { .. } => Ok(()),
+        }
+    }
+
+    /// What people typed: a profile replaces all, an address only nothing.
+    fn write_down(&mut self, sections: &[Section], event: &Event) {
+        for section in sections {
+            let person = PersonId::from_owner(section.owner);
+            match section.text.first() {
+                Some(1) => drop(self.book.insert(person, section.text.clone())),
+                Some(2) => {
+                    self.book.entry(person).or_insert_with(|| section.text.clone());
+                }
+                _ => {}
+            }
+        }
+        if let Event::Waitlist(waitlist::Event::Left { person, .. }) = event {
+            self.book.remove(person);
+        }
+    }
+
+    /// How many records a stream has written, for a run's summary.
+    pub(super) fn of_stream(&self, stream: Stream) -> usize {
+        self.records.iter().filter(|kept| kept.body.first() == Some(&(stream as u8))).count()
+    }
+}
