@@ -221,19 +221,20 @@ async fn catch_up<R: Role>(
     to: Seq,
 ) -> Result<(R, Seq), ReplayError> {
     let folding = tokio::task::spawn_blocking(move || {
-        replay(&mut role, reader.as_ref(), from, to)?;
-        Ok((role, to))
+        let next = replay(&mut role, reader.as_ref(), from, to)?;
+        Ok((role, next))
     });
     folding.await.map_err(|_| ReplayError::Panicked)?
 }
 
-/// Folds the records from `from` up to but not including `to` into `role`. Blocks.
+/// Folds the records from `from` up to but not including `to` into `role`; the first that it has
+/// not come to. That is behind `to` when a snapshot is newer than what was announced. Blocks.
 pub(crate) fn replay<R: Role>(
     role: &mut R,
     reader: &dyn Reader,
     from: Seq,
     to: Seq,
-) -> Result<(), ReplayError> {
+) -> Result<Seq, ReplayError> {
     let mut unreadable = None;
     let mut sections = Vec::new();
     reader.scan(from, to, &mut |record| {
@@ -244,7 +245,7 @@ pub(crate) fn replay<R: Role>(
         sections.extend(record.sections().filter_map(kept));
         unreadable = role.replay(record.seq, record.body, &sections).err();
     })?;
-    unreadable.map_or(Ok(()), |error| Err(error.into()))
+    unreadable.map_or(Ok(from.max(to)), |error| Err(error.into()))
 }
 
 fn kept(view: SectionView<'_>) -> Option<Section> {

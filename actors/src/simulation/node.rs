@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use snapshots::simulation::SimulatedDisk;
-use snapshots::{Epochs, Journal, Position, Reader, Recovered};
+use snapshots::{Epochs, Journal, Position, Reader, Recovered, Snapshot};
 
 use crate::answers::Answers;
 use crate::cell::Cell;
@@ -238,16 +238,26 @@ impl Node {
     }
 }
 
+/// The snapshots on disk, oldest first.
+fn snapshots(world: &World) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(world.dir.join("snapshots")).into_iter().flatten();
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let is_whole = |path: &PathBuf| path.extension().is_some_and(|end| end == "snap");
+    let mut snapshots: Vec<PathBuf> = paths.filter(is_whole).collect();
+    snapshots.sort();
+    snapshots
+}
+
+/// The last record that the newest snapshot on disk covers, whether anybody knows of it yet or not.
+pub(super) fn covered(world: &World) -> u64 {
+    let newest = snapshots(world).pop();
+    let newest = newest.and_then(|path| Snapshot::open(&path).ok());
+    newest.map_or(0, |snapshot| snapshot.position().seq)
+}
+
 /// Flips a bit in the middle of the newest snapshot, if the journal can do without it.
 pub(super) fn rot_snapshot(world: &World) {
-    let dir = world.dir.join("snapshots");
-    let mut snapshots: Vec<PathBuf> = std::fs::read_dir(&dir)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|end| end == "snap"))
-        .collect();
-    snapshots.sort();
+    let snapshots = snapshots(world);
     let from_the_beginning = world.disk.epoch_numbers().first() == Some(&1);
     if let Some(newest) = snapshots.last()
         && (snapshots.len() > 1 || from_the_beginning)

@@ -99,7 +99,7 @@ impl<R: Role> Post<R> {
         let mut role = (self.make)();
         let from = restore(self.name, &mut role, reader.base().as_deref()).map_err(bug)?;
         let durable = committer.durable();
-        replay(&mut role, reader, from, durable + 1).map_err(bug)?;
+        let from = replay(&mut role, reader, from, durable + 1).map_err(bug)?;
         let (queue, life) = (self.queue.clone(), self.queue.waiting().life);
         let deliver = move |delivery| queue.deliver(life, delivery);
         let follower = Follower { wants: R::wants, deliver: Box::new(deliver) };
@@ -114,7 +114,7 @@ impl<R: Role> Post<R> {
                 return Err(Trouble::Bug("nobody lets an actor follow".to_owned()));
             }
         };
-        replay(&mut role, reader, durable + 1, newest + 1).map_err(bug)?;
+        replay(&mut role, reader, from, newest + 1).map_err(bug)?;
         role.on_replayed();
         Ok(role)
     }
@@ -161,7 +161,7 @@ impl<R: Role> Replays for Fresh<R> {
     }
 
     fn replay(&mut self, reader: &dyn Reader, from: u64, to: u64) -> Result<(), String> {
-        replay(&mut self.0, reader, from, to).map_err(|error| error.to_string())
+        replay(&mut self.0, reader, from, to).map(drop).map_err(|error| error.to_string())
     }
 
     fn replay_one(

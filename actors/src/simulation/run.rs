@@ -26,7 +26,7 @@ use crate::{invites, referrals, waitlist};
 use super::edge::{Edge, Order, Said};
 use super::history::History;
 use super::ledger::{Ledger, Sent};
-use super::node::{ACTORS, Node, World, rot_snapshot};
+use super::node::{ACTORS, Node, World, covered, rot_snapshot};
 use super::post::Trouble;
 use super::rest;
 use super::workload::{PEOPLE, Step, Wish, steps};
@@ -395,10 +395,9 @@ impl Run {
         self.calls.clear();
         crash::disarm_here();
         self.world.disk.crash(seed, forget);
-        let covered = self.node().reader.base().map_or(0, |base| base.position().seq);
         self.node = None;
         if spoil {
-            self.spoil(seed, covered)?;
+            self.spoil(seed)?;
         }
         if rot {
             rot_snapshot(&self.world);
@@ -421,8 +420,8 @@ impl Run {
     }
 
     /// What was acknowledged is damaged: the start is refused, and changes nothing.
-    fn spoil(&mut self, seed: u64, covered: u64) -> Result<(), Trouble> {
-        let seqs = covered + 1..=self.world.disk.marked();
+    fn spoil(&mut self, seed: u64) -> Result<(), Trouble> {
+        let seqs = covered(&self.world) + 1..=self.world.disk.marked();
         let Some(spoiled) = self.world.disk.spoil(seed, seqs) else { return Ok(()) };
         let opened = self.world.try_open();
         let refused = matches!(
@@ -502,5 +501,46 @@ fn told(trouble: Trouble) -> String {
     match trouble {
         Trouble::Armed => "a crash point".to_owned(),
         Trouble::Disk(what) | Trouble::Bug(what) => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quality::Seen;
+
+    const ONE_CODE: Wish = Wish::Generate { count: 1, uses: 2, to: None, force: true };
+
+    fn play(steps: &[Step]) -> Result<Played, String> {
+        super::play(0, steps).map_err(|(what, _)| what)
+    }
+
+    #[test]
+    fn an_actor_that_is_rebuilt_behind_a_snapshot_newer_than_the_news_reads_nothing_twice() {
+        let played = play(&[
+            Step::Ask(Wish::Join(12, None), false),
+            Step::Run(0),
+            Step::Ask(Wish::Observe(13, Seen::Active), true),
+            Step::Rotate,
+            Step::Fold,
+            Step::Run(5),
+            Step::Panic("cell.before_append", 1),
+            Step::Run(3),
+            Step::Rest,
+        ]);
+        assert_eq!(played.map(|played| (played.snapshots, played.lost)), Ok((1, 1)));
+    }
+
+    #[test]
+    fn whoever_leaves_while_a_redemption_is_under_way_is_in_nowhere() {
+        let played = play(&[
+            Step::Ask(ONE_CODE, false),
+            Step::Ask(Wish::Join(12, None), false),
+            Step::Rest,
+            Step::Ask(Wish::Redeem(0, 12), false),
+            Step::Ask(Wish::Leave(12), false),
+            Step::Rest,
+        ]);
+        assert_eq!(played.map(|played| played.answers), Ok(4));
     }
 }
