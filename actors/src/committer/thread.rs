@@ -312,6 +312,7 @@ impl Worker {
         (Worker { shared, journal, clock, tidings, meters: Meters::new() }, announced)
     }
 
+    #[cfg(feature = "simulation")]
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

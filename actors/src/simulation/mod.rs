@@ -9,18 +9,18 @@
 //! | file | what it knows |
 //! | --- | --- |
 //! | `workload.rs` | the steps of a run, drawn from a seed |
-//! | `post.rs`, `node.rs` | an actor and its mailbox; all six, the committer and the disk together |
+//! | `post.rs`, `node.rs` | an actor and its mailbox; all six with committer and disk |
 //! | `edge.rs` | a caller: what the engine's edge makes of one request |
 //! | `history.rs` | the oracle: what the disk holds, folded into plain collections, written anew |
 //! | `ledger.rs` | what callers were told, against what the disk holds |
 //! | `rest.rs` | everything compared, once nothing is under way |
 //! | `run.rs` | one run, step after step; the shortest one that still fails |
 //!
-//! After each step: what was answered is on disk, exactly once; nothing is there that nobody asked
-//! for; no code is redeemed more often than it has uses, nobody is on the list twice; every domain's
-//! times and causes only go up. At every crash: what was durable is there byte for byte, on the same
-//! chain. At rest: every rank is that of a sorted list, every state is that of the oracle, and of a
-//! replay from the snapshot, and of one from the very beginning.
+//! After each step: what was answered is on disk, exactly once; nothing is there that nobody
+//! asked for; no code is redeemed more often than it has uses, nobody is on the list twice; every
+//! domain's times and causes only go up. At every crash: what was durable is there byte for byte,
+//! on the same chain. At rest: every rank is that of a sorted list, every state is that of the
+//! oracle, and of a replay from the snapshot, and of one from the very beginning.
 //!
 //! Deliberately absent: HTTP, sled, time-outs and the mailboxes' bounds.
 
