@@ -20,8 +20,12 @@ const SNAPSHOT_END: &str = ".snap";
 const ARCHIVE_END: &str = ".events.zst";
 const EPOCH_DIGITS: usize = 16;
 
+pub(crate) fn journal_dir(dir: &Path) -> PathBuf {
+    dir.join(JOURNAL)
+}
+
 pub(crate) fn epoch_path(dir: &Path, epoch: u64) -> PathBuf {
-    dir.join(JOURNAL).join(format!("{epoch:016}"))
+    journal_dir(dir).join(format!("{epoch:016}"))
 }
 
 pub(crate) fn snapshots_dir(dir: &Path) -> PathBuf {
@@ -46,7 +50,7 @@ pub fn archive_path(dir: &Path, epoch: u64) -> PathBuf {
 
 /// The epochs that have a directory, oldest first.
 pub(crate) fn epochs(dir: &Path) -> Result<Vec<u64>, Error> {
-    numbers(&dir.join(JOURNAL), "")
+    numbers(&journal_dir(dir), "")
 }
 
 /// The epochs that have a snapshot, oldest first.

@@ -85,6 +85,7 @@ impl SledJournal {
         let lock = DataLock::acquire(dir)?;
         archive::remove_unfinished(&layout::archive_dir(dir))?;
         snapshot::remove_unfinished(dir)?;
+        store::finish_removals(&layout::journal_dir(dir))?;
         let (snapshot, set_aside) = newest_snapshot(dir)?;
         let position = snapshot.as_ref().map(Snapshot::position);
         let found = WatermarkFile::read(disk.as_ref())?;

@@ -23,6 +23,9 @@ use crate::{Error, FRAME_BYTES_MAX, files};
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 const LOCK_RETRY: Duration = Duration::from_millis(2);
 
+/// The end of the name of a database that is being removed.
+const REMOVED: &str = "removed";
+
 const FLUSH_EVERY_MS: u64 = 5000;
 
 /// A page holds up to 17 frames before it is split, and one that is larger than a quarter of a
@@ -73,11 +76,10 @@ impl SledStore {
 
     /// Removes the database at `path`, which nobody has open.
     pub(crate) fn remove(path: &Path) -> Result<(), Error> {
-        let data = path.join("db");
-        if data.exists() {
-            files::shrink_away(&data)?;
-        }
-        fs::remove_dir_all(path).map_err(Error::io("remove", path))
+        // Under another name, so that nobody takes what is half removed for an epoch.
+        let gone = path.with_extension(REMOVED);
+        fs::rename(path, &gone).map_err(Error::io("rename", path))?;
+        finish_removal(&gone)
     }
 }
 
@@ -124,6 +126,24 @@ fn after(key: &[u8]) -> Vec<u8> {
     let mut after = key.to_vec();
     after.push(0);
     after
+}
+
+/// Finishes the removals in a directory of databases that were cut short.
+pub(crate) fn finish_removals(dir: &Path) -> Result<(), Error> {
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    let paths = files::names(dir)?.into_iter().map(|name| dir.join(name));
+    let removed = |path: &PathBuf| path.extension().is_some_and(|end| end == REMOVED);
+    paths.filter(removed).try_for_each(|path| finish_removal(&path))
+}
+
+fn finish_removal(path: &Path) -> Result<(), Error> {
+    let data = path.join("db");
+    if data.exists() {
+        files::shrink_away(&data)?;
+    }
+    fs::remove_dir_all(path).map_err(Error::io("remove", path))
 }
 
 fn remove_unfinished_snapshots(path: &Path) -> Result<(), Error> {

@@ -166,6 +166,21 @@ fn two_snapshots_and_the_epochs_behind_the_older_are_kept() {
 }
 
 #[test]
+fn a_removal_that_was_cut_short_is_finished_at_the_next_start() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 9);
+    rotate(&mut journal, dir.path());
+    drop(journal);
+    let half = dir.path().join("journal/0000000000000001.removed");
+    fs::rename(support::epoch(dir.path()), &half).expect("room");
+    let (journal, recovered) = support::open(dir.path());
+    assert_eq!(recovered.records, 9);
+    assert!(!half.exists());
+    assert_eq!(journal.epochs().unarchived().expect("a list"), Vec::<u64>::new());
+}
+
+#[test]
 fn the_archive_holds_every_record_and_the_text_of_nobody_who_is_gone() {
     let dir = TempDir::new().expect("a directory");
     let (mut journal, _) = support::open(dir.path());
