@@ -78,7 +78,10 @@ impl Original {
 fn subjects(data: &Path) -> BTreeMap<Kind, Vec<PathBuf>> {
     let files = |folder: PathBuf| {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        let paths = entries.map(|entry| entry.path());
+        // What a kill left half written counts for nothing, whole or damaged.
+        let is_finished = |path: &PathBuf| path.extension().is_none_or(|end| end != "tmp");
+        let mut paths: Vec<_> = paths.filter(is_finished).collect();
         paths.sort();
         paths
     };
