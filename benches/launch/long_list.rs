@@ -1,7 +1,7 @@
 //! The server with many people on its list, on which all but one scenario run.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -15,8 +15,10 @@ use crate::{client, report};
 const FILL_CONNECTIONS: usize = 256;
 const FILL_STEP: u64 = 100_000;
 const FILL_STEP_MAX: Duration = Duration::from_secs(120);
-/// How long the server is left alone before its memory is read.
-const SETTLE: Duration = Duration::from_secs(1);
+/// A server is at rest when its memory has not become less for so long.
+const SETTLE: Duration = Duration::from_secs(3);
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 const BATCH: u64 = 10_000;
 const CODES_TO_LOOK_UP: u64 = 100_000;
@@ -29,6 +31,8 @@ pub(crate) struct Prefill {
     pub(crate) took: Duration,
     pub(crate) before: Resident,
     pub(crate) after: Resident,
+    /// The most that was seen while a snapshot of all of them was taken.
+    pub(crate) snapshotting: Resident,
     /// From a start on this journal to the first good answer of `/readyz`.
     pub(crate) restarted_in: Duration,
     pub(crate) after_restart: Resident,
@@ -55,17 +59,24 @@ impl LongList {
         let people = options.people;
         let before = server.resident()?;
         let took = join_all(&server, people)?;
-        std::thread::sleep(SETTLE);
-        let after = server.resident()?;
+        let snapshotting = take_snapshot(&server)?;
+        let after = at_rest(&server)?;
         server.stop()?;
         let data_bytes = size_of_files(&dir.join("data"))
             .map_err(|error| format!("{}: {error}", dir.display()))?;
         let server = Server::vobee(scratch.vobee(), &dir)?;
         let restarted_in = server.started_in;
-        std::thread::sleep(SETTLE);
-        let after_restart = server.resident()?;
-        let prefill =
-            Prefill { people, took, before, after, restarted_in, after_restart, data_bytes };
+        let after_restart = at_rest(&server)?;
+        let prefill = Prefill {
+            people,
+            took,
+            before,
+            after,
+            snapshotting,
+            restarted_in,
+            after_restart,
+            data_bytes,
+        };
         let codes = Codes::default();
         Ok(LongList { server, prefill, people, joined: people, codes, codes_used: 0, batches: 0 })
     }
@@ -145,6 +156,44 @@ fn join_all(server: &Server, people: u64) -> Result<Duration, String> {
         eprintln!("{} people joined in {took:.1?}", report::thousands(joined));
     }
     Ok(took)
+}
+
+/// The server's memory once it gives none of it back any more. It is asked something meanwhile, as
+/// a server that is watched always is: its allocator does its tidying beside other work.
+fn at_rest(server: &Server) -> Result<Resident, String> {
+    let begin = Instant::now();
+    let mut least = server.resident()?;
+    let mut since = begin;
+    while since.elapsed() < SETTLE && begin.elapsed() < SETTLE_MAX {
+        std::thread::sleep(LOOK_EVERY);
+        client::call(server.address(), "GET", "/api/waitlist/stats", "")?;
+        let now = server.resident()?;
+        if now.all < least.all {
+            (least, since) = (now, Instant::now());
+        }
+    }
+    Ok(least)
+}
+
+/// Has a snapshot taken, and looks at the server's memory all the while.
+fn take_snapshot(server: &Server) -> Result<Resident, String> {
+    let mut most = server.resident()?;
+    std::thread::scope(|scope| {
+        let path = "/api/operations/snapshot";
+        let taking = scope.spawn(|| client::call(server.address(), "POST", path, ""));
+        while !taking.is_finished() {
+            std::thread::sleep(LOOK_EVERY);
+            let now = server.resident()?;
+            most = if now.all > most.all { now } else { most };
+        }
+        let answer = taking.join().map_err(|_| "the thread that asks panicked".to_owned())?;
+        match answer? {
+            (200 | 201, _) => Ok(most),
+            (status, answer) => {
+                Err(server.explain(&format!("taking a snapshot: {status} {answer}")))
+            }
+        }
+    })
 }
 
 fn size_of_files(dir: &Path) -> std::io::Result<u64> {

@@ -170,7 +170,8 @@ fn ratios(options: &Options, rows: &[Row]) -> Table {
 }
 
 fn filling(prefill: &Prefill) -> Vec<String> {
-    let Prefill { people, took, before, after, restarted_in, after_restart, data_bytes } = prefill;
+    let Prefill { people, took, before, after, restarted_in, after_restart, .. } = prefill;
+    let Prefill { snapshotting, data_bytes, .. } = prefill;
     let each = |bytes: u64| format!("{:.0}", bytes as f64 / *people as f64);
     let mebibytes = |bytes: u64| bytes / (1 << 20);
     vec![
@@ -188,6 +189,11 @@ fn filling(prefill: &Prefill) -> Vec<String> {
             mebibytes(before.all),
             mebibytes(after.all),
             scenario::typed_bytes_mean() as u64
+        ),
+        format!(
+            "while a snapshot is taken up to {} MiB resident, {} bytes a person",
+            mebibytes(snapshotting.all),
+            each(snapshotting.all.saturating_sub(before.all))
         ),
         format!(
             "started again in {:.2} s; then {} MiB resident (anonymous {}), {} bytes a person",

@@ -41,6 +41,7 @@ mod lock;
 mod moment;
 mod record;
 mod recovery;
+mod runway;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod sled_journal;
