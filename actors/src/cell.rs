@@ -45,6 +45,11 @@ pub(crate) trait Domain: Sized + Send + 'static {
     fn apply(state: &mut Self::State, event: &Self::Event, at: Timestamp);
     /// Writes the state, equal states alike.
     fn save(state: &Self::State, out: &mut ImageWriter<'_>) -> io::Result<()>;
+    /// Writes what tells the state from another one. Quicker than `save` where states are large:
+    /// the live actor answers nobody meanwhile.
+    fn fingerprint(state: &Self::State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        Self::save(state, out)
+    }
     /// Reads what `save` of that version wrote.
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<Self::State, Unreadable>;
     /// Whether an event of another domain can matter to this one.
@@ -297,7 +302,7 @@ impl<D: Domain> Role for Cell<D> {
     fn fingerprint(&self) -> Option<u64> {
         Some(image::fingerprint(|out| {
             out.put(&self.last_at)?;
-            D::save(&self.state, out)
+            D::fingerprint(&self.state, out)
         }))
     }
 

@@ -35,6 +35,19 @@ impl ImageWriter<'_> {
         Ok(())
     }
 
+    /// A short hash of items that have no order, and how many they are.
+    pub(crate) fn unordered<T: Serialize>(
+        &mut self,
+        items: impl Iterator<Item = T>,
+    ) -> io::Result<()> {
+        let (mut count, mut sum) = (0_u64, 0_u64);
+        for item in items {
+            let hash = fingerprint(|out| out.put(&item)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            (count, sum) = (count + 1, sum.wrapping_add(hash ^ hash >> 32));
+        }
+        self.put(&(count, sum))
+    }
+
     /// A text and whose it is, in one go: there are millions.
     pub(crate) fn bytes(&mut self, owner: u128, text: &[u8]) -> io::Result<()> {
         let length = u32::try_from(text.len()).map_err(io::Error::other)?;
@@ -84,11 +97,8 @@ impl ImageReader<'_> {
 /// A short hash of an image: its CRC-32C below its length.
 pub(crate) fn fingerprint(save: impl FnOnce(&mut ImageWriter<'_>) -> io::Result<()>) -> u64 {
     let mut hash = Hash { crc: 0, length: 0 };
-    {
-        let mut out = io::BufWriter::with_capacity(64 << 10, &mut hash);
-        let written = save(&mut ImageWriter(&mut out)).and_then(|()| out.flush());
-        debug_assert!(written.is_ok(), "a hash takes everything");
-    }
+    let written = save(&mut ImageWriter(&mut hash));
+    debug_assert!(written.is_ok(), "a hash takes everything");
     hash.length << 32 | u64::from(hash.crc)
 }
 

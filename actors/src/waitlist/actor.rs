@@ -111,6 +111,10 @@ impl Domain for Waitlist {
         image::save(state, out)
     }
 
+    fn fingerprint(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        image::fingerprint(state, out)
+    }
+
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
             1 => image::restore(input),

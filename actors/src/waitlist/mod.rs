@@ -16,6 +16,7 @@ mod apply;
 mod command;
 mod daily;
 mod decide;
+mod entries;
 mod event;
 mod image;
 mod queue;

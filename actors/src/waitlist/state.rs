@@ -10,6 +10,7 @@ use crate::record;
 
 use super::command::{Page, Standing, Stats};
 use super::daily::{DAYS, Daily};
+use super::entries::{Entries, Entry};
 use super::queue::{Key, Queue};
 use super::scoring::Persona;
 use super::wait::Wait;
@@ -50,30 +51,11 @@ impl EntryState {
     }
 }
 
-/// One entry; 32 bytes, since there are millions. What few entries have stands in the maps of
-/// [`State`].
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Entry {
-    pub(super) person: [u64; 2],
-    pub(super) joined_at: Timestamp,
-    /// Boosts included.
-    pub(super) score: i32,
-    pub(super) persona: Persona,
-    /// None once the person has left.
-    pub(super) state: Option<EntryState>,
-}
-
-impl Entry {
-    pub(super) fn person(&self) -> PersonId {
-        PersonId((u128::from(self.person[0]) << 64) | u128::from(self.person[1]))
-    }
-}
-
 /// The list. Invariants: `by_person` holds exactly the entries whose person has not left; `queue`
 /// exactly those that wait; `counts` counts each entry once.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Entries,
     pub(super) by_person: HashTable<u32>,
     pub(super) queue: Queue,
     pub(super) boosts: HashMap<u32, i32>,
@@ -172,7 +154,7 @@ impl State {
         let keys = (0..).map_while(|rank| self.queue.at(rank)).map(Key::raw).collect::<Vec<_>>();
         let found = self.entries.iter().filter_map(|entry| self.find(entry.person()));
         record::digest(&(
-            (&self.entries, keys, found.collect::<BTreeSet<_>>()),
+            (&*self.entries, keys, found.collect::<BTreeSet<_>>()),
             self.boosts.iter().collect::<BTreeMap<_, _>>(),
             self.invited_at.iter().collect::<BTreeMap<_, _>>(),
             (self.by_persona, self.invited, self.members, self.removed),
@@ -257,7 +239,7 @@ impl State {
     /// Puts everybody who waits into the queue, in its order, which packs it best.
     pub(super) fn line_up(&mut self) {
         let waits = |entry: &Entry| entry.state == Some(EntryState::Waiting);
-        let waiting = (0..).zip(&self.entries).filter(|(_, entry)| waits(entry));
+        let waiting = (0..).zip(self.entries.iter()).filter(|(_, entry)| waits(entry));
         let mut keys: Vec<Key> =
             waiting.map(|(index, entry)| Key::new(entry.score, index)).collect();
         keys.sort_unstable();
@@ -273,13 +255,13 @@ impl State {
 
     pub(super) fn boost(&mut self, person: PersonId, points: i32) {
         let Some(index) = self.find(person) else { return };
-        let entry = &mut self.entries[index as usize];
-        let before = entry.score;
-        entry.score = before.saturating_add(points);
-        *self.boosts.entry(index).or_default() += entry.score - before;
-        if entry.state == Some(EntryState::Waiting) {
+        let Entry { score: before, state, .. } = self.entries[index as usize];
+        let score = before.saturating_add(points);
+        self.entries.update(index, |entry| entry.score = score);
+        *self.boosts.entry(index).or_default() += score - before;
+        if state == Some(EntryState::Waiting) {
             self.queue.remove(Key::new(before, index));
-            self.queue.insert(Key::new(entry.score, index));
+            self.queue.insert(Key::new(score, index));
         }
     }
 
@@ -287,7 +269,7 @@ impl State {
     pub(super) fn advance(&mut self, person: PersonId, to: EntryState, at: Timestamp) {
         let Some(index) = self.find(person) else { return };
         let was = self.leave_count(index);
-        self.entries[index as usize].state = Some(to);
+        self.entries.update(index, |entry| entry.state = Some(to));
         match to {
             EntryState::Waiting => {}
             EntryState::Invited => self.invited += 1,
@@ -311,9 +293,10 @@ impl State {
         }
         self.boosts.remove(&index);
         self.invited_at.remove(&index);
-        let entry = &mut self.entries[index as usize];
-        entry.person = [0; 2];
-        entry.state = None;
+        self.entries.update(index, |entry| {
+            entry.person = [0; 2];
+            entry.state = None;
+        });
         self.removed += 1;
     }
 

@@ -1,0 +1,135 @@
+//! All entries in the order of joining, and a sum over them that is kept up to date.
+//!
+//! A snapshot compares the live list with a replayed one. A walk over a million entries would hold
+//! up everybody who joins meanwhile, so each change takes the entry's old hash out of the sum and
+//! puts the new one in.
+
+use std::ops::Deref;
+
+use serde::Serialize;
+
+use crate::ids::{PersonId, Timestamp};
+
+use super::scoring::Persona;
+use super::state::EntryState;
+
+/// One entry; 32 bytes, since there are millions. What few entries have stands in the maps of the
+/// state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Entry {
+    pub(super) person: [u64; 2],
+    pub(super) joined_at: Timestamp,
+    /// Boosts included.
+    pub(super) score: i32,
+    pub(super) persona: Persona,
+    /// None once the person has left.
+    pub(super) state: Option<EntryState>,
+}
+
+impl Entry {
+    pub(super) fn person(&self) -> PersonId {
+        PersonId((u128::from(self.person[0]) << 64) | u128::from(self.person[1]))
+    }
+
+    /// A hash of the entry at its place.
+    fn hash(&self, index: usize) -> u64 {
+        let state = self.state.map_or(u8::MAX, EntryState::number);
+        let kinds = u64::from(self.persona.number()) << 8 | u64::from(state);
+        let score = u64::from(self.score.cast_unsigned());
+        let words = [self.joined_at.micros().cast_unsigned(), score << 32 | kinds, index as u64];
+        self.person.into_iter().chain(words).fold(0, |hash, word| mix(hash ^ word))
+    }
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014), with its increment.
+fn mix(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// Entries by index. Reading is a slice's; every change goes through a method here.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    list: Vec<Entry>,
+    sum: u64,
+}
+
+impl Entries {
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.sum = self.sum.wrapping_add(entry.hash(self.list.len()));
+        self.list.push(entry);
+    }
+
+    pub(super) fn update(&mut self, index: u32, change: impl FnOnce(&mut Entry)) {
+        let index = index as usize;
+        let entry = &mut self.list[index];
+        self.sum = self.sum.wrapping_sub(entry.hash(index));
+        change(entry);
+        self.sum = self.sum.wrapping_add(entry.hash(index));
+    }
+
+    /// The same for equal lists, however they came about.
+    pub(super) fn sum(&self) -> u64 {
+        self.sum
+    }
+}
+
+impl Deref for Entries {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(number: u64) -> Entry {
+        Entry {
+            person: [number, number.rotate_left(32)],
+            joined_at: Timestamp::from_micros(number.cast_signed()),
+            score: (number % 40) as i32,
+            persona: Persona::Agency,
+            state: Some(EntryState::Waiting),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_sum_depends_on_what_is_there_and_not_on_the_way(
+            numbers in prop::collection::vec(any::<u64>(), 1..20),
+            changes in prop::collection::vec((any::<u32>(), any::<i32>(), 0_u8..4), 0..40),
+        ) {
+            let mut changed = Entries::default();
+            numbers.iter().for_each(|&number| changed.push(entry(number)));
+            for (index, score, state) in changes {
+                changed.update(index % numbers.len() as u32, |entry| {
+                    entry.score = score;
+                    entry.state = EntryState::from_number(state);
+                });
+            }
+            let mut fresh = Entries::default();
+            changed.iter().for_each(|&entry| fresh.push(entry));
+            prop_assert_eq!(changed.sum(), fresh.sum());
+            let before = fresh.sum();
+            fresh.update(0, |entry| entry.score = entry.score.wrapping_add(1));
+            prop_assert_ne!(before, fresh.sum());
+        }
+    }
+
+    #[test]
+    fn two_entries_that_change_places_change_the_sum() {
+        let of = |numbers: [u64; 2]| {
+            let mut entries = Entries::default();
+            numbers.into_iter().for_each(|number| entries.push(entry(number)));
+            entries.sum()
+        };
+        assert_ne!(of([1, 2]), of([2, 1]));
+    }
+}
