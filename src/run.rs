@@ -19,7 +19,9 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, Server};
 use crate::http::accept::{self, Limits};
-use crate::http::{self, Admission, Complaints, DiskGuard, Doorkeeper, Node, Proxies, Service};
+use crate::http::{
+    self, Admission, Complaints, DiskGuard, Doorkeeper, Guesses, Node, Proxies, Service,
+};
 use crate::keys::{self, Keyring};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Recorder, StartTime};
@@ -101,6 +103,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             metrics_public: config.metrics.public,
         },
         admission: Admission::new(&config.limits),
+        guesses: Guesses::new(&config.limits),
         proxies: Proxies::new(config.server.trusted_proxies),
         code_prefix: config.invites.prefix,
         body_bytes_max: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),

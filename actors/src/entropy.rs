@@ -20,6 +20,17 @@ pub fn uuid(now: Timestamp) -> Uuid {
     Uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().as_u128())
 }
 
+/// What a lottery is drawn from: nobody can know it before.
+///
+/// # Panics
+/// As [`codes`].
+#[must_use]
+pub fn seed_of_a_draw() -> u64 {
+    let mut bytes = [0; 8];
+    fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
 /// `count` candidates for new invite codes of `digits` hex digits each.
 ///
 /// # Panics

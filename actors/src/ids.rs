@@ -59,6 +59,12 @@ impl Timestamp {
         Self(self.0.saturating_add(days as i64 * MICROS_PER_DAY))
     }
 
+    /// This instant and `seconds` seconds; stops at the end of time instead of wrapping.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_add(seconds as i64 * 1_000_000))
+    }
+
     /// This instant and `minutes` minutes; stops at the end of time instead of wrapping.
     #[must_use]
     pub const fn plus_minutes(self, minutes: u32) -> Self {
@@ -91,6 +97,17 @@ impl FromStr for Timestamp {
 /// A UUID that names a thing and is no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Uuid(pub u128);
+
+impl Uuid {
+    /// Reads the usual form of a UUID.
+    ///
+    /// # Errors
+    /// What it should look like.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let uuid = uuid::Uuid::try_parse(text).map_err(|_| "must be a UUID")?;
+        Ok(Self(uuid.as_u128()))
+    }
+}
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

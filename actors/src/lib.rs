@@ -54,7 +54,9 @@ mod supervisor;
 pub mod waitlist;
 
 pub use clock::Clock;
-pub use engine::{Engine, Generate, Join, OpenError, Options, Policies, Recovery, Sighting, Stats};
+pub use engine::{
+    Engine, Generate, Join, OpenError, Options, Policies, Recovery, Sent, Sighting, Stats, Wave,
+};
 pub use error::{Error, Failure, Rejection};
 pub use identity::Identity;
 pub use ids::{CodeError, Email, EmailError, InviteCode, PersonId, Timestamp, Uuid};

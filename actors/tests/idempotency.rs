@@ -19,7 +19,7 @@ async fn a_repeated_request_gets_the_first_answer_also_after_a_restart() {
     assert_eq!(launch.engine.generate(wanted(), tag("k", "a")).await.as_ref(), Ok(&first));
     let again = launch.engine.join(wants("ada"), tag("j", "a")).await.unwrap();
     assert_eq!(again, joined, "not even marked as known");
-    assert_eq!(launch.engine.stats().await.invites.unwrap().issued, [3, 0]);
+    assert_eq!(launch.engine.stats().await.invites.unwrap().issued, [3, 0, 0]);
     let other = launch.engine.generate(wanted(), tag("k", "b")).await;
     let reused = Error::Rejected(Rejection::Request(request::Rejection::OtherBody));
     assert_eq!(other, Err(reused));
@@ -60,7 +60,7 @@ async fn requests_at_once_with_one_key_happen_once() {
     }
     assert!(!answers.is_empty());
     assert!(answers.iter().all(|answer| answer == &answers[0]));
-    assert_eq!(launch.engine.stats().await.invites.unwrap().issued, [1, 0]);
+    assert_eq!(launch.engine.stats().await.invites.unwrap().issued, [1, 0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use actors::{Email, InviteCode, PersonId, RequestTag};
+use actors::{Email, InviteCode, PersonId, RequestTag, Uuid};
 use axum::RequestPartsExt;
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
@@ -35,6 +35,7 @@ pub(crate) struct Call {
 /// The input of a POST.
 pub(crate) struct Input {
     pub(crate) node: Arc<Node>,
+    pub(crate) client: Client,
     /// Set when the caller may repeat the request.
     pub(crate) tag: Option<RequestTag>,
     pub(crate) fields: Fields,
@@ -44,8 +45,9 @@ impl Call {
     /// The JSON object of the body.
     pub(crate) async fn input(self) -> Result<Input, Problem> {
         body::demand_json(&self.parts.headers)?;
+        let client = self.client;
         let (node, tag, bytes) = self.bytes().await?;
-        Ok(Input { node, tag, fields: Fields::parse(&bytes)? })
+        Ok(Input { node, client, tag, fields: Fields::parse(&bytes)? })
     }
 
     /// For a POST that takes no input: an empty body or an empty object.
@@ -80,6 +82,11 @@ impl Call {
     pub(crate) async fn code(&mut self) -> Result<InviteCode, Problem> {
         let node = Arc::clone(&self.node);
         self.path("code", |text| InviteCode::parse(text, &node.code_prefix)).await
+    }
+
+    /// The id in the path, where the route has `{id}`.
+    pub(crate) async fn id(&mut self) -> Result<Uuid, Problem> {
+        self.path("id", Uuid::parse).await
     }
 
     async fn path<T, E: Display>(

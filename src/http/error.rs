@@ -43,6 +43,8 @@ static MEDIA_TYPE: Kind =
     kind(S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
 static INVALID: Kind = kind(S::UNPROCESSABLE_ENTITY, "invalid-field", "Invalid input");
 static RATE_LIMITED: Kind = kind(S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests");
+static WRONG_CODES: Kind =
+    kind(S::TOO_MANY_REQUESTS, "too-many-wrong-codes", "Too many wrong codes");
 static PANICKED: Kind = kind(S::INTERNAL_SERVER_ERROR, "internal-error", "Internal error");
 
 static BUSY: Kind = kind(S::SERVICE_UNAVAILABLE, "busy", "Busy");
@@ -56,6 +58,7 @@ static ALREADY_MEMBER: Kind = kind(S::CONFLICT, "already-member", "Already a mem
 static UNKNOWN_PERSON: Kind = kind(S::NOT_FOUND, "unknown-person", "Unknown person");
 static ERASED: Kind = kind(S::GONE, "erased", "Left and erased");
 static NOT_WAITING: Kind = kind(S::CONFLICT, "not-waiting", "Not waiting");
+static NOBODY_WAITS: Kind = kind(S::CONFLICT, "nobody-waits", "Nobody waits");
 static LIST_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "list-full", "The list is full");
 
 static UNKNOWN_CODE: Kind = kind(S::NOT_FOUND, "unknown-code", "Unknown code");
@@ -63,6 +66,14 @@ static CODE_USED: Kind = kind(S::CONFLICT, "code-used", "Code already used");
 static CODE_EXPIRED: Kind = kind(S::GONE, "code-expired", "Code expired");
 static CODE_REVOKED: Kind = kind(S::GONE, "code-revoked", "Code revoked");
 static CODE_BOUND: Kind = kind(S::FORBIDDEN, "code-bound", "Code issued to somebody else");
+static CODE_RESERVED: Kind = kind(S::CONFLICT, "code-reserved", "Code reserved");
+static UNKNOWN_RESERVATION: Kind = kind(S::NOT_FOUND, "unknown-reservation", "Unknown reservation");
+static RESERVATION_EXPIRED: Kind = kind(S::GONE, "reservation-expired", "Reservation expired");
+static RESERVATION_RELEASED: Kind =
+    kind(S::CONFLICT, "reservation-released", "Reservation released");
+static RESERVATION_CONFIRMED: Kind =
+    kind(S::CONFLICT, "reservation-confirmed", "Reservation confirmed");
+static UNKNOWN_BATCH: Kind = kind(S::NOT_FOUND, "unknown-batch", "Unknown batch");
 static PAUSED: Kind = kind(S::CONFLICT, "invites-paused", "Invites are paused");
 static REGISTRY_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "registry-full", "Registry full");
 static NOT_HOLDER: Kind = kind(S::CONFLICT, "not-holder", "Not the holder of this code");
@@ -177,6 +188,12 @@ impl Problem {
         let seconds = seconds.max(1);
         Self::new(&RATE_LIMITED, format!("too many requests, try again in {seconds} s"))
             .retry_after(seconds)
+    }
+
+    /// 429: too many of the codes from there, or of all codes, were none.
+    pub(crate) fn wrong_codes(seconds: u64) -> Self {
+        let detail = format!("too many wrong invite codes; codes are taken again in {seconds} s");
+        Self::new(&WRONG_CODES, detail).retry_after(seconds)
     }
 
     /// 503 at `/readyz`: which checks failed, and why.
@@ -317,10 +334,16 @@ fn waitlist(rejection: waitlist::Rejection) -> Problem {
             Problem::field("after", "is not a cursor of this list; start again without it")
         }
         R::NotWaiting => Problem::new(&NOT_WAITING, "this person is no longer waiting"),
+        R::InvitesPaused { reasons } => paused(&reasons),
+        R::NobodyWaits => Problem::new(&NOBODY_WAITS, "nobody is waiting"),
         R::ListFull => {
             full(&LIST_FULL, "the list takes no more people; raise waitlist.entries_max")
         }
     }
+}
+
+fn paused(reasons: &[String]) -> Problem {
+    Problem::new(&PAUSED, format!("invites are paused: {}", reasons.join("; ")))
 }
 
 fn invites(rejection: invites::Rejection) -> Problem {
@@ -332,10 +355,29 @@ fn invites(rejection: invites::Rejection) -> Problem {
         R::CodeRevoked => Problem::new(&CODE_REVOKED, "this code has been revoked"),
         R::CodeBound => Problem::new(&CODE_BOUND, "this code was issued to another address"),
         R::AlreadyMember => Problem::new(&ALREADY_MEMBER, "this address is already a member"),
-        R::InvitesPaused { reasons } => {
-            Problem::new(&PAUSED, format!("invites are paused: {}", reasons.join("; ")))
-        }
+        R::InvitesPaused { reasons } => paused(&reasons),
         R::RegistryFull => full(&REGISTRY_FULL, "there is no room for more codes"),
+        R::CodeReserved => Problem::new(
+            &CODE_RESERVED,
+            "somebody is signing up with this code; try again when that has ended",
+        ),
+        R::UnknownReservation => {
+            Problem::new(&UNKNOWN_RESERVATION, "there is no such reservation, or it is long over")
+        }
+        R::ReservationExpired => Problem::new(
+            &RESERVATION_EXPIRED,
+            "the time of this reservation is over; reserve again",
+        ),
+        R::ReservationReleased => {
+            Problem::new(&RESERVATION_RELEASED, "this reservation was released; reserve again")
+        }
+        R::ReservationConfirmed => {
+            Problem::new(&RESERVATION_CONFIRMED, "this reservation was confirmed")
+        }
+        R::UnknownBatch => Problem::new(&UNKNOWN_BATCH, "there is no such batch"),
+        R::UnknownCursor => {
+            Problem::field("after", "is not a cursor of this list; start again without it")
+        }
         R::NotHolder => Problem::new(&NOT_HOLDER, "the inviter does not hold this code"),
     }
 }

@@ -19,8 +19,10 @@ mod call;
 mod client;
 mod endpoint;
 mod error;
+mod guesses;
 mod metrics;
 mod node;
+mod query;
 mod routes;
 
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub(crate) use admission::Admission;
 pub(crate) use auth::Doorkeeper;
 pub(crate) use client::Proxies;
 pub(crate) use endpoint::Service;
+pub(crate) use guesses::Guesses;
 pub(crate) use node::{Complaints, DiskGuard, Node};
 
 /// Every route there is, with what it asks of its caller; of these, the ones that `service` serves.
@@ -47,10 +50,18 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .get("/api/waitlist", Admin, waitlist::page)
         .get("/api/waitlist/{email}", App, waitlist::entry)
         .delete("/api/waitlist/{email}", Admin, waitlist::remove)
+        .post("/api/waitlist/invite", Admin, waitlist::invite)
         .post("/api/waitlist/{email}/boost", Admin, waitlist::boost)
         .post("/api/invites/generate", Admin, invites::generate)
         .post("/api/invites/redeem", Public, invites::redeem)
+        .post("/api/invites/reserve", Public, invites::reserve)
+        .post("/api/invites/reservations/{id}/confirm", Public, invites::confirm)
+        .post("/api/invites/reservations/{id}/release", Public, invites::release)
+        .get("/api/invites", Admin, invites::page)
         .get("/api/invites/{code}/status", Public, invites::status)
+        .post("/api/invites/{code}/revoke", Admin, invites::revoke)
+        .post("/api/invites/{code}/restore", Admin, invites::restore)
+        .post("/api/invites/{code}/extend", Admin, invites::extend)
         .post("/api/referrals/earn", App, referrals::earn)
         .post("/api/referrals/share", App, referrals::share)
         .get("/api/referrals/{email}/quality", App, referrals::quality)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actors::Engine;
 use tokio::sync::Semaphore;
 
-use super::{Admission, Doorkeeper, Proxies};
+use super::{Admission, Doorkeeper, Guesses, Proxies};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Recorder, StartTime};
 
@@ -17,6 +17,7 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     pub(crate) doorkeeper: Doorkeeper,
     pub(crate) admission: Admission,
+    pub(crate) guesses: Guesses,
     pub(crate) proxies: Proxies,
     /// What every invite code starts with.
     pub(crate) code_prefix: String,

@@ -36,11 +36,13 @@ fn fill_waitlist(stats: &waitlist::Stats) {
 }
 
 fn fill_invites(stats: &invites::Stats) {
-    let [batch, reward] = stats.issued;
+    let [batch, reward, wave] = stats.issued;
     counter!("vobee_invites_issued_total", "channel" => "batch").absolute(batch);
     counter!("vobee_invites_issued_total", "channel" => "reward").absolute(reward);
+    counter!("vobee_invites_issued_total", "channel" => "wave").absolute(wave);
     for (state, count) in [
         (CodeStatus::Active, stats.active),
+        (CodeStatus::Reserved, stats.reserved),
         (CodeStatus::Used, stats.used),
         (CodeStatus::Expired, stats.expired),
         (CodeStatus::Revoked, stats.revoked),

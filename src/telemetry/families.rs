@@ -84,6 +84,7 @@ pub(super) const FAMILIES: &[Family] = &[
     counter("vobee_http_requests_total", "Requests answered, by route, method and status."),
     histogram("vobee_http_request_duration_seconds", "From the head of a request to its answer."),
     gauge("vobee_http_connections", "Open connections, over all listeners."),
+    counter("vobee_wrong_codes_total", "Invite codes that were looked up and were none."),
     counter("vobee_rate_limited_total", "Requests that a rate limit turned away, by scope."),
     gauge("vobee_build_info", "1; the labels say which program this is."),
     gauge("vobee_ready", "1 when the node takes writes."),
@@ -91,7 +92,7 @@ pub(super) const FAMILIES: &[Family] = &[
 
 /// Counters with one label whose values are counted as they happen, here or in the engine.
 const COUNTED: &[(&str, &str, &[&str])] = &[
-    ("vobee_rate_limited_total", "scope", &["address", "key", "global"]),
+    ("vobee_rate_limited_total", "scope", &["address", "key", "global", "wrong_codes"]),
     (
         "vobee_waitlist_join_rejections_total",
         "reason",
@@ -100,7 +101,18 @@ const COUNTED: &[(&str, &str, &[&str])] = &[
     (
         "vobee_invite_redemption_attempts_total",
         "result",
-        &["redeemed", "unknown", "used", "expired", "revoked", "bound", "already_member"],
+        &[
+            "redeemed",
+            "unknown",
+            "used",
+            "expired",
+            "revoked",
+            "reserved",
+            "bound",
+            "already_member",
+            "unknown_reservation",
+            "reservation_over",
+        ],
     ),
     (
         "vobee_referral_rejections_total",

@@ -20,4 +20,4 @@ pub use log::start as start_log;
 
 pub(crate) use engine::{fill, fill_edge};
 pub(crate) use process::StartTime;
-pub(crate) use recorder::{Recorder, rate_limited};
+pub(crate) use recorder::{Recorder, rate_limited, wrong_codes};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server, assert_shape, is_code};
+use crate::support::{Answer, Client, Server, assert_shape, is_code};
 
 const GENERATE: &str = "/api/invites/generate";
 const REDEEM: &str = "/api/invites/redeem";
@@ -206,4 +206,136 @@ fn a_key_of_one_caller_says_nothing_about_the_same_key_of_another() {
     send(&mut server.admin(), redeem(&codes[1], "bob")).expect(200);
     let other = send(&mut server.public(), redeem(&codes[1], "cyd"));
     assert_eq!(other.problem(422), "idempotency-key-reused");
+}
+
+const RESERVE: &str = "/api/invites/reserve";
+
+fn reserve(client: &mut Client, code: &str, name: &str) -> String {
+    let reserved = client.post(RESERVE, &redeem(code, name)).expect(201);
+    assert_shape(&reserved, &json!({"reservation": "text", "expires_at": "time"}));
+    reserved["reservation"].as_str().expect("an id").to_owned()
+}
+
+fn settle(client: &mut Client, id: &str, how: &str) -> Answer {
+    client.post(&format!("/api/invites/reservations/{id}/{how}"), &json!({}))
+}
+
+#[test]
+fn a_sign_up_in_two_steps_keeps_the_code_and_uses_it_once() {
+    let mut server = Server::start();
+    let code = &generate(&mut server.admin(), &json!({"batch_size": 1}))[0];
+    let mut public = server.public();
+    let id = reserve(&mut public, code, "ada");
+    assert_eq!(status(&mut public, code)["status"], "reserved");
+    assert_eq!(public.post(REDEEM, &redeem(code, "bob")).problem(409), "code-reserved");
+    let again = public.post(RESERVE, &redeem(code, "ada")).expect(200);
+    assert_eq!((&again["reservation"], &again["already_reserved"]), (&json!(id), &json!(true)));
+    server.kill_and_restart();
+    let mut public = server.public();
+    let confirmed = settle(&mut public, &id, "confirm").expect(200);
+    assert_shape(&confirmed, &json!({"redeemed_at": "time", "already_redeemed": "flag"}));
+    assert_eq!(settle(&mut public, &id, "confirm").expect(200)["already_redeemed"], true);
+    assert_eq!(settle(&mut public, &id, "release").problem(409), "reservation-confirmed");
+    assert_eq!(status(&mut public, code)["status"], "used");
+    assert_eq!(public.post(REDEEM, &redeem(code, "bob")).problem(409), "code-used");
+}
+
+#[test]
+fn a_released_hold_frees_the_code_and_cannot_be_confirmed() {
+    let server = Server::start();
+    let code = &generate(&mut server.admin(), &json!({"batch_size": 1}))[0];
+    let mut public = server.public();
+    let id = reserve(&mut public, code, "ada");
+    settle(&mut public, &id, "release").expect(200);
+    settle(&mut public, &id, "release").expect(200);
+    assert_eq!(settle(&mut public, &id, "confirm").problem(409), "reservation-released");
+    public.post(REDEEM, &redeem(code, "bob")).expect(200);
+    let unknown = "00000000-0000-7000-8000-000000000000";
+    assert_eq!(settle(&mut public, unknown, "confirm").problem(404), "unknown-reservation");
+    assert_eq!(settle(&mut public, "x", "confirm").problem(422), "invalid-field");
+    for seconds in [29, 3601] {
+        let mut body = redeem(code, "eve");
+        body["hold_seconds"] = json!(seconds);
+        let answer = public.post(RESERVE, &body);
+        assert_eq!((answer.status, answer.wrong_fields()), (422, vec!["hold_seconds".to_owned()]));
+    }
+}
+
+#[test]
+fn an_operator_takes_a_code_back_makes_it_good_again_and_gives_it_time() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let code = &generate(&mut admin, &json!({"batch_size": 1, "expires_in_days": 1}))[0];
+    let path = |what: &str| format!("/api/invites/{code}/{what}");
+    let before = status(&mut admin, code)["expires_at"].clone();
+    assert_eq!(admin.post(&path("revoke"), &json!({})).expect(200)["status"], "revoked");
+    assert_eq!(server.public().post(REDEEM, &redeem(code, "ada")).problem(410), "code-revoked");
+    assert_eq!(admin.post(&path("restore"), &json!({})).expect(200)["status"], "active");
+    let longer = admin.post(&path("extend"), &json!({"days": 2})).expect(200);
+    let time = |value: &Value| -> DateTime<chrono::Utc> {
+        value.as_str().expect("a time").parse().expect("RFC 3339")
+    };
+    assert_eq!(time(&longer["expires_at"]) - time(&before), TimeDelta::days(2));
+    assert_eq!(admin.post(&path("extend"), &json!({"days": 0})).problem(422), "invalid-field");
+    server.public().post(REDEEM, &redeem(code, "ada")).expect(200);
+    assert_eq!(admin.post(&path("revoke"), &json!({})).problem(409), "code-used");
+    let unknown = "/api/invites/VOBEE-000000000000/revoke";
+    assert_eq!(admin.post(unknown, &json!({})).problem(404), "unknown-code");
+    assert_eq!(server.public().post(&path("revoke"), &json!({})).status, 401);
+}
+
+#[test]
+fn codes_are_listed_page_after_page_and_by_what_is_asked() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let codes = generate(&mut admin, &json!({"batch_size": 5, "batch_id": "A"}));
+    let bound = json!({"batch_size": 1, "batch_id": "B", "issued_to": "ada@example.com"});
+    let own = &generate(&mut admin, &bound)[0];
+    server.public().post(REDEEM, &redeem(&codes[2], "bob")).expect(200);
+    let list = |admin: &mut Client, query: &str| -> Vec<String> {
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = admin.get(&format!("/api/invites?limit=2{query}{after}")).expect(200);
+            let items = page["items"].as_array().expect("items");
+            found
+                .extend(items.iter().map(|item| item["code"].as_str().expect("a code").to_owned()));
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return found,
+            }
+        }
+    };
+    assert_eq!(list(&mut admin, "&batch_id=A"), codes);
+    assert_eq!(list(&mut admin, "&status=used"), [codes[2].clone()]);
+    assert_eq!(list(&mut admin, "&issued_to=ADA%40example.com"), std::slice::from_ref(own));
+    assert_eq!(list(&mut admin, "").len(), 6);
+    let first = admin.get("/api/invites?batch_id=B").expect(200)["items"][0].clone();
+    assert_eq!((&first["batch_id"], &first["issued_to"]), (&json!("B"), &json!("ada@example.com")));
+    let wrong = admin.get("/api/invites?status=x&limit=0&after=%2F&y=1");
+    assert_eq!(wrong.wrong_fields(), ["status", "limit", "after", "y"]);
+}
+
+#[test]
+fn wrong_codes_are_held_to_a_budget_and_real_ones_are_not() {
+    let server = Server::with(&[
+        ("VOBEE_LIMITS__WRONG_CODES", "4"),
+        ("VOBEE_LIMITS__WRONG_CODES_PER_ADDRESS", "0"),
+    ]);
+    let codes = generate(&mut server.admin(), &json!({"batch_size": 1}));
+    let mut public = server.public();
+    for _ in 0..9 {
+        status(&mut public, &codes[0]);
+    }
+    for _ in 0..2 {
+        let wrong = public.get("/api/invites/VOBEE-000000000000/status");
+        assert_eq!(wrong.problem(404), "unknown-code");
+        let wrong = redeem("VOBEE-000000000000", "ada");
+        assert_eq!(public.post(REDEEM, &wrong).problem(404), "unknown-code");
+    }
+    let refused = public.post(REDEEM, &redeem(&codes[0], "ada"));
+    assert_eq!(refused.problem(429), "too-many-wrong-codes");
+    assert!(refused.header("retry-after").is_some());
+    let metrics = String::from_utf8(server.admin().get("/metrics").body).expect("text");
+    assert!(metrics.contains("vobee_wrong_codes_total 4"));
+    assert!(metrics.contains("vobee_rate_limited_total{scope=\"wrong_codes\"} 1"));
 }

@@ -293,3 +293,58 @@ fn a_member_cannot_join_again() {
     admin.post("/api/invites/redeem", &redeem).expect(200);
     assert_eq!(admin.post(JOIN, &wants("ada@example.com")).problem(409), "already-member");
 }
+
+const INVITE: &str = "/api/waitlist/invite";
+
+fn join_all(client: &mut Client, names: &[&str]) {
+    for name in names {
+        let email = format!("{name}@example.com");
+        let body = json!({"email": email, "use_case": "time", "persona": "agency"});
+        client.post("/api/waitlist/join", &body).expect(201);
+    }
+}
+
+#[test]
+fn a_wave_invites_the_front_of_the_queue_and_everybody_gets_a_code_of_their_own() {
+    let mut server = Server::start();
+    let mut admin = server.admin();
+    join_all(&mut admin, &["ada", "bob", "eve"]);
+    let boost = json!({"points": 50, "reason": "a friend"});
+    admin.post("/api/waitlist/eve%40example.com/boost", &boost).expect(200);
+    let body = json!({"count": 2, "batch_id": "W1"});
+    let sent = admin.post(INVITE, &body).expect(201);
+    let invites = sent["invites"].as_array().expect("invites");
+    let emails: Vec<_> = invites.iter().map(|invite| invite["email"].as_str()).collect();
+    assert_eq!(emails, [Some("eve@example.com"), Some("ada@example.com")]);
+    assert_eq!((&sent["invited"], &sent["gate"]), (&json!(2), &json!("green")));
+    server.kill_and_restart();
+    let mut admin = server.admin();
+    let mut again = admin.post(INVITE, &json!({"count": 9, "batch_id": "W1"})).expect(200);
+    assert_eq!(again["already_sent"], true);
+    again["already_sent"] = json!(false);
+    assert_eq!(again, sent);
+    let standing = admin.get("/api/waitlist/eve%40example.com").expect(200);
+    assert_eq!((&standing["state"], &standing["position"]), (&json!("invited"), &Value::Null));
+    let code = invites[1]["code"].clone();
+    let mut public = server.public();
+    let wrong = json!({"code": code, "email": "bob@example.com"});
+    assert_eq!(public.post("/api/invites/redeem", &wrong).problem(403), "code-bound");
+    let right = json!({"code": code, "email": "ada@example.com"});
+    public.post("/api/invites/redeem", &right).expect(200);
+    assert_eq!(admin.get("/api/waitlist/stats").expect(200)["processed_today"], 2);
+}
+
+#[test]
+fn a_wave_is_asked_for_properly_or_not_sent() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    assert_eq!(admin.post(INVITE, &json!({"count": 1})).problem(409), "nobody-waits");
+    let wrong = json!({"count": 10_001, "order": "best", "batch_id": "a b"});
+    assert_eq!(admin.post(INVITE, &wrong).wrong_fields(), ["count", "batch_id", "order"]);
+    assert_eq!(server.public().post(INVITE, &json!({"count": 1})).status, 401);
+    join_all(&mut admin, &["ada", "bob", "eve"]);
+    let drawn = admin.post(INVITE, &json!({"count": 5, "order": "lottery"})).expect(201);
+    assert_eq!((&drawn["invited"], &drawn["requested"]), (&json!(3), &json!(5)));
+    assert_eq!(drawn["message"], "invited 3 of 5: nobody else waits");
+    assert_eq!(admin.post(INVITE, &json!({"count": 1})).problem(409), "nobody-waits");
+}

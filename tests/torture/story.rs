@@ -243,7 +243,9 @@ fn call(
             return people;
         }
     }
-    panic!("caller {caller} was through before the end");
+    // A quick machine is through before the end: look on until then.
+    while client.try_send("GET", "/api/waitlist/stats", &[], b"").is_ok() {}
+    people
 }
 
 /// Issues codes, takes snapshots and compacts until the node is gone; the codes.

@@ -2,9 +2,11 @@
 
 use crate::entropy;
 use crate::error::Error;
-use crate::ids::{Email, InviteCode, Timestamp};
-use crate::invites::{self, CANDIDATES_SPARE, CodeView, Generated, Redeemed, Rejection};
-use crate::people::Text;
+use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
+use crate::invites::{
+    self, Amend, CANDIDATES_SPARE, CodeView, Filter, Generated, Redeemed, Rejection, Reserved,
+};
+use crate::people::{Profile, Text};
 use crate::request::RequestTag;
 
 use super::Engine;
@@ -81,6 +83,108 @@ impl Engine {
         let redeemed = self.once::<_, Rejection, _>(tag, run).await;
         super::stats::count_redemption(&redeemed);
         redeemed
+    }
+
+    /// A code kept for somebody who is signing up.
+    ///
+    /// # Errors
+    /// [`invites::Rejection`] as for [`redeem`](Self::redeem).
+    pub async fn reserve(
+        &self,
+        code: InviteCode,
+        email: Email,
+        seconds: u32,
+        tag: Option<RequestTag>,
+    ) -> Result<Reserved, Error> {
+        let person = self.identity().person(&email);
+        let sections = vec![Self::section(person, &Text::Address(&email))];
+        let now = self.now();
+        let reservation = entropy::uuid(now);
+        let command = invites::Reserve { reservation, code, person, seconds };
+        let run = |request| self.0.invites.reserve(now, request, command, sections);
+        self.once::<_, Rejection, _>(tag, run).await
+    }
+
+    /// Lets in who holds a code.
+    ///
+    /// # Errors
+    /// [`invites::Rejection`] when the hold is over, or the code is not good any more.
+    pub async fn confirm(
+        &self,
+        reservation: Uuid,
+        tag: Option<RequestTag>,
+    ) -> Result<Redeemed, Error> {
+        let now = self.now();
+        let run = |request| self.0.invites.confirm(now, request, reservation);
+        let redeemed = self.once::<_, Rejection, _>(tag, run).await;
+        super::stats::count_redemption(&redeemed);
+        redeemed
+    }
+
+    /// Gives a held code back before its time.
+    ///
+    /// # Errors
+    /// [`invites::Rejection`] when the hold is unknown, or somebody came in with it.
+    pub async fn release(&self, reservation: Uuid, tag: Option<RequestTag>) -> Result<(), Error> {
+        let now = self.now();
+        let run = |request| self.0.invites.release(now, request, reservation);
+        self.once::<_, Rejection, _>(tag, run).await
+    }
+
+    /// Takes a code back. Holds of it cannot be confirmed.
+    ///
+    /// # Errors
+    /// [`invites::Rejection`] when it is unknown or used up.
+    pub async fn revoke(&self, code: InviteCode, tag: Option<RequestTag>) -> Result<(), Error> {
+        self.amend(code, Amend::Revoke, tag).await
+    }
+
+    /// Makes a code good again that was taken back.
+    ///
+    /// # Errors
+    /// As for [`revoke`](Self::revoke).
+    pub async fn restore(&self, code: InviteCode, tag: Option<RequestTag>) -> Result<(), Error> {
+        self.amend(code, Amend::Restore, tag).await
+    }
+
+    /// Gives a code so many more days, from its expiry or, when that has passed, from now.
+    ///
+    /// # Errors
+    /// As for [`revoke`](Self::revoke).
+    pub async fn extend(
+        &self,
+        code: InviteCode,
+        days: u32,
+        tag: Option<RequestTag>,
+    ) -> Result<(), Error> {
+        self.amend(code, Amend::Extend(days), tag).await
+    }
+
+    async fn amend(
+        &self,
+        code: InviteCode,
+        amend: Amend,
+        tag: Option<RequestTag>,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let run = |request| self.0.invites.amend(now, request, code, amend);
+        self.once::<_, Rejection, _>(tag, run).await
+    }
+
+    /// Codes in the order of issue. A page may be short, and still not be the last.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn codes(&self, filter: Filter) -> Result<invites::Page, Error> {
+        self.0.invites.page(self.now(), filter).await
+    }
+
+    /// What several people have typed; None where nothing is known.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn profiles(&self, people: Vec<PersonId>) -> Result<Vec<Option<Profile>>, Error> {
+        self.0.people.profiles(self.now(), people).await
     }
 
     /// What a code is good for. Reading changes nothing.

@@ -21,4 +21,4 @@ pub use invites::Generate;
 pub use open::{Engine, OpenError, Options, Policies, Recovery};
 pub use quality::Sighting;
 pub use stats::{ActorStats, Stats};
-pub use waitlist::{Join, Page};
+pub use waitlist::{Join, Page, Sent, Wave};

@@ -111,6 +111,8 @@ pub(super) fn count_join(outcome: &Result<Joined, Error>) {
             waitlist::Rejection::UnknownPerson
             | waitlist::Rejection::HasLeft { .. }
             | waitlist::Rejection::NotWaiting
+            | waitlist::Rejection::InvitesPaused { .. }
+            | waitlist::Rejection::NobodyWaits
             | waitlist::Rejection::UnknownCursor => return,
         },
         Ok(_) | Err(Error::Rejected(_) | Error::Failed(_)) => return,
@@ -133,8 +135,15 @@ pub(super) fn count_redemption(outcome: &Result<Redeemed, Error>) {
             invites::Rejection::CodeRevoked => "revoked",
             invites::Rejection::CodeBound => "bound",
             invites::Rejection::AlreadyMember => "already_member",
+            invites::Rejection::CodeReserved => "reserved",
+            invites::Rejection::UnknownReservation => "unknown_reservation",
+            invites::Rejection::ReservationExpired
+            | invites::Rejection::ReservationReleased
+            | invites::Rejection::ReservationConfirmed => "reservation_over",
             invites::Rejection::InvitesPaused { .. }
             | invites::Rejection::RegistryFull
+            | invites::Rejection::UnknownBatch
+            | invites::Rejection::UnknownCursor
             | invites::Rejection::NotHolder => return,
         },
         Err(Error::Rejected(_) | Error::Failed(_)) => return,

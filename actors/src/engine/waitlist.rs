@@ -1,10 +1,11 @@
 //! Asking the waitlist and the people book.
 
+use crate::entropy;
 use crate::error::Error;
-use crate::ids::{Email, PersonId};
+use crate::ids::{Email, InviteCode, PersonId, Timestamp};
 use crate::people::{Profile, Text};
 use crate::request::RequestTag;
-use crate::waitlist::{self, Joined, Left, Persona, Referrer, Rejection, Standing};
+use crate::waitlist::{self, Invited, Joined, Left, Order, Persona, Referrer, Rejection, Standing};
 
 use super::Engine;
 
@@ -21,6 +22,39 @@ pub struct Join {
     pub referral_code: Option<String>,
     /// Pairs of the caller's own.
     pub metadata: Vec<(String, String)>,
+}
+
+/// Whom to invite.
+#[derive(Clone, Debug, Default)]
+pub struct Wave {
+    /// How many, 1 to 10,000.
+    pub count: u32,
+    /// Label of the wave; `WAVE-` and the time when absent.
+    pub batch_id: Option<String>,
+    /// How they are found.
+    pub order: Order,
+    /// Days that their codes are valid; the policy's when absent.
+    pub expires_in_days: Option<u32>,
+}
+
+/// A wave that was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// The wave.
+    pub invited: Invited,
+    /// Everybody's code, in the order of the wave.
+    pub codes: Vec<(InviteCode, PersonId)>,
+    /// When the codes stop being valid.
+    pub expires_at: Timestamp,
+}
+
+/// `WAVE-20251220T093000.250000Z`: to the microsecond, since a wave without a label is a new one
+/// each time.
+fn label(now: Timestamp) -> String {
+    let fraction = now.micros().rem_euclid(1_000_000);
+    let time = now.to_string();
+    let seconds = time.split(['.', 'Z']).next().unwrap_or_default();
+    format!("WAVE-{}.{fraction:06}Z", seconds.replace(['-', ':'], ""))
 }
 
 /// A stretch of the queue with what is known of the people in it.
@@ -117,6 +151,36 @@ impl Engine {
         let run = |request| self.0.waitlist.boost(now, request, command, sections);
         let boosted = self.once::<_, Rejection, _>(tag, run).await?;
         Ok(boosted.standing)
+    }
+
+    /// Invites the next people: their places, their codes, all of them or none. The same label
+    /// again is the same wave.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection`] when the gate is red or nobody waits.
+    pub async fn wave(&self, wave: Wave, tag: Option<RequestTag>) -> Result<Sent, Error> {
+        let now = self.now();
+        let policy = &self.0.policies.invites;
+        let batch = wave.batch_id.unwrap_or_else(|| label(now));
+        let run = async |request| {
+            let gate = self.0.quality.evaluate(now, None).await?;
+            let command = waitlist::Wave {
+                batch: batch.clone(),
+                count: wave.count,
+                order: wave.order,
+                gate: gate.colour,
+                reasons: gate.alerts.into_iter().map(|alert| alert.message).collect(),
+                expires_days: wave.expires_in_days.unwrap_or(policy.expires_days),
+                seed: entropy::seed_of_a_draw(),
+            };
+            let invited = self.0.waitlist.wave(now, request, command).await;
+            super::stats::count_decision(gate.colour, false);
+            invited
+        };
+        let invited = self.once::<_, Rejection, _>(tag, run).await?;
+        // The registry has heard of the wave before its answer left, so it answers behind that.
+        let (codes, expires_at) = self.0.invites.wave(self.now(), batch).await?;
+        Ok(Sent { invited, codes, expires_at })
     }
 
     /// Takes somebody off the list, or out, and forgets what the person has typed.

@@ -10,13 +10,16 @@ use crate::committer::Committed;
 use crate::entropy;
 use crate::error::Error;
 use crate::event::{self, Stream};
-use crate::ids::{InviteCode, PersonId, Timestamp};
+use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
 use crate::record::Unreadable;
 use crate::{referrals, waitlist};
 
-use super::command::{CodeView, Generate, Generated, Redeem, Redeemed, Stats};
+use super::command::{
+    Amend, CodeView, Filter, Generate, Generated, Page, Redeem, Redeemed, Reserve, Reserved, Stats,
+    Wave,
+};
 use super::{Event, Policy, Rejection, State, apply, decide, image};
 
 /// Candidates beyond what is wanted, in case some were issued before.
@@ -27,7 +30,13 @@ pub(crate) const CANDIDATES_SPARE: u32 = 16;
 pub(crate) enum Message {
     Generate(Generate, Vec<Section>, Ask<Generated>),
     Redeem(Redeem, Vec<Section>, Ask<Redeemed>),
+    Reserve(Reserve, Vec<Section>, Ask<Reserved>),
+    Confirm(Uuid, Ask<Redeemed>),
+    Release(Uuid, Ask<()>),
+    Amend(InviteCode, Amend, Ask<()>),
     View(InviteCode, Ask<CodeView>),
+    Page(Filter, Ask<Page>),
+    Wave(String, Ask<Wave>),
     MayGive { code: InviteCode, inviter: PersonId, recipient: PersonId, ask: Ask<()> },
     Given { holder: PersonId, person: PersonId, ask: Ask<Option<InviteCode>> },
     Free(PersonId, Ask<Vec<InviteCode>>),
@@ -60,6 +69,52 @@ impl Handle {
         sections: Vec<Section>,
     ) -> Result<Redeemed, Error> {
         self.0.ask(now, request, |ask| Message::Redeem(redeem, sections, ask)).await
+    }
+
+    pub(crate) async fn reserve(
+        &self,
+        now: Timestamp,
+        request: Request,
+        reserve: Reserve,
+        sections: Vec<Section>,
+    ) -> Result<Reserved, Error> {
+        self.0.ask(now, request, |ask| Message::Reserve(reserve, sections, ask)).await
+    }
+
+    pub(crate) async fn confirm(
+        &self,
+        now: Timestamp,
+        request: Request,
+        reservation: Uuid,
+    ) -> Result<Redeemed, Error> {
+        self.0.ask(now, request, |ask| Message::Confirm(reservation, ask)).await
+    }
+
+    pub(crate) async fn release(
+        &self,
+        now: Timestamp,
+        request: Request,
+        reservation: Uuid,
+    ) -> Result<(), Error> {
+        self.0.ask(now, request, |ask| Message::Release(reservation, ask)).await
+    }
+
+    pub(crate) async fn amend(
+        &self,
+        now: Timestamp,
+        request: Request,
+        code: InviteCode,
+        amend: Amend,
+    ) -> Result<(), Error> {
+        self.0.ask(now, request, |ask| Message::Amend(code, amend, ask)).await
+    }
+
+    pub(crate) async fn page(&self, now: Timestamp, filter: Filter) -> Result<Page, Error> {
+        self.0.ask(now, None, |ask| Message::Page(filter, ask)).await
+    }
+
+    pub(crate) async fn wave(&self, now: Timestamp, batch: String) -> Result<Wave, Error> {
+        self.0.ask(now, None, |ask| Message::Wave(batch, ask)).await
     }
 
     pub(crate) async fn view(&self, now: Timestamp, code: InviteCode) -> Result<CodeView, Error> {
@@ -106,7 +161,7 @@ impl Handle {
 pub(crate) struct Invites;
 
 impl Domain for Invites {
-    const IMAGE_VERSION: u16 = 1;
+    const IMAGE_VERSION: u16 = 2;
     const STREAM: Stream = Stream::Invites;
     type Policy = Policy;
     type State = State;
@@ -128,7 +183,8 @@ impl Domain for Invites {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1 => image::restore(input),
+            1 => image::restore_v1(input),
+            2 => image::restore(input),
             _ => Err(Unreadable::new(format!("invites image version {version}"))),
         }
     }
@@ -139,7 +195,9 @@ impl Domain for Invites {
                 *bind != referrals::Bind::Nothing
             }
             event::Event::Referrals(referrals::Event::Rewarded { .. })
-            | event::Event::Waitlist(waitlist::Event::Left { .. }) => true,
+            | event::Event::Waitlist(
+                waitlist::Event::Left { .. } | waitlist::Event::Waved { .. },
+            ) => true,
             event::Event::Referrals(referrals::Event::Progressed { .. })
             | event::Event::Waitlist(_)
             | event::Event::Invites(_)
@@ -154,6 +212,18 @@ impl Domain for Invites {
                 Some(event::Event::Referrals(event)) => on_referrals(cell, event, now),
                 Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
                     decide::on_left(&cell.state, *person)
+                }
+                Some(event::Event::Waitlist(waitlist::Event::Waved {
+                    batch,
+                    people,
+                    expires_days,
+                    ..
+                })) => {
+                    let wanted = people.len() + CANDIDATES_SPARE as usize;
+                    let candidates = entropy::codes(wanted, cell.policy.digits);
+                    let expires_at = now.plus_days(*expires_days);
+                    let policy = &cell.policy;
+                    decide::on_waved(&cell.state, policy, batch, people, &candidates, expires_at)
                 }
                 _ => None,
             };
@@ -172,11 +242,39 @@ impl Domain for Invites {
             }
             Message::Redeem(redeem, sections, ask) => {
                 let decided = decide::redeem(&cell.state, &redeem, cell.time(ask.now));
-                cell.settle(ask, decided, sections, |cell, _, at| Redeemed {
+                cell.settle(ask, decided, sections, |cell, event, at| Redeemed {
                     at,
-                    issued_at: cell.state.view(redeem.code, at).map_or(at, |code| code.created_at),
+                    issued_at: issued_at(cell, event).unwrap_or(at),
                     already: false,
                 });
+            }
+            Message::Reserve(reserve, sections, ask) => {
+                let decided = decide::reserve(&cell.state, &reserve, cell.time(ask.now));
+                cell.settle(ask, decided, sections, |_, event, _| reserved(event));
+            }
+            Message::Confirm(reservation, ask) => {
+                let decided = decide::confirm(&cell.state, reservation, cell.time(ask.now));
+                cell.settle(ask, decided, Vec::new(), |cell, event, at| Redeemed {
+                    at,
+                    issued_at: issued_at(cell, event).unwrap_or(at),
+                    already: false,
+                });
+            }
+            Message::Release(reservation, ask) => {
+                let decided = decide::release(&cell.state, reservation, cell.time(ask.now));
+                cell.settle(ask, decided, Vec::new(), |_, _, _| ());
+            }
+            Message::Amend(code, amend, ask) => {
+                let decided = decide::amend(&cell.state, code, amend, cell.time(ask.now));
+                cell.settle(ask, decided, Vec::new(), |_, _, _| ());
+            }
+            Message::Page(filter, ask) => {
+                let page = cell.state.page(&filter, cell.time(ask.now));
+                cell.answer(ask, Ok(page));
+            }
+            Message::Wave(batch, ask) => {
+                let wave = cell.state.wave(&batch).ok_or(Rejection::UnknownBatch);
+                cell.answer(ask, wave);
             }
             Message::View(code, ask) => {
                 let view = cell.state.view(code, cell.time(ask.now));
@@ -221,13 +319,25 @@ fn on_referrals(cell: &Cell<Invites>, event: &referrals::Event, now: Timestamp) 
     }
 }
 
-fn generated(generate: Generate, event: &Event) -> Generated {
-    let (codes, expires_at) = match event {
-        Event::Issued { codes, expires_at, .. } => (codes.clone(), *expires_at),
-        Event::Redeemed { .. } | Event::Bound { .. } | Event::Departed { .. } => {
-            unreachable!("a demand for codes is settled by issuing them")
-        }
+/// When the code was issued that somebody came in with.
+fn issued_at(cell: &Cell<Invites>, event: &Event) -> Option<Timestamp> {
+    let Event::Redeemed { code, .. } = event else { return None };
+    let index = cell.state.find(*code)?;
+    Some(cell.state.code(index).1.created_at)
+}
+
+fn reserved(event: &Event) -> Reserved {
+    let Event::Reserved { reservation, until, .. } = event else {
+        unreachable!("a wish to hold a code is settled by a hold")
     };
+    Reserved { reservation: *reservation, until: *until, already: false }
+}
+
+fn generated(generate: Generate, event: &Event) -> Generated {
+    let Event::Issued { codes, expires_at, .. } = event else {
+        unreachable!("a demand for codes is settled by issuing them")
+    };
+    let (codes, expires_at) = (codes.clone(), *expires_at);
     let Generate { batch: batch_id, count: requested, gate, .. } = generate;
     Generated { batch_id, requested, codes, expires_at, gate }
 }

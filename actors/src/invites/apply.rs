@@ -3,22 +3,32 @@
 use crate::ids::Timestamp;
 
 use super::state::Issue;
-use super::{Event, State};
+use super::{Channel, Event, State};
 
 /// Folds one event into the state. Holds no rule: what is in an event has been decided.
 pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
     match event {
-        Event::Issued { codes, bound, holder, expires_at, max_uses, channel, .. } => {
-            let issue = Issue {
-                created_at: at,
-                expires_at: *expires_at,
-                max_uses: *max_uses,
-                holder: *holder,
-            };
-            state.issue(issue, codes, *bound, *channel);
+        Event::Issued { batch, codes, bound, holder, expires_at, max_uses, channel, .. } => {
+            let (expires_at, max_uses, holder) = (*expires_at, *max_uses, *holder);
+            let batch = batch.as_str().into();
+            let issue = Issue { batch, created_at: at, expires_at, max_uses, holder };
+            state.issue(issue, codes.iter().map(|&code| (code, *bound)), *channel);
+        }
+        Event::Sent { batch, codes, expires_at } => {
+            let (batch, expires_at) = (batch.as_str().into(), *expires_at);
+            let issue = Issue { batch, created_at: at, expires_at, max_uses: 1, holder: None };
+            let codes = codes.iter().map(|&(code, person)| (code, Some(person)));
+            state.issue(issue, codes, Channel::Wave);
         }
         Event::Redeemed { code, person, .. } => state.redeem(*code, *person, at),
         Event::Bound { code, person } => state.bind(*code, *person),
         Event::Departed { person } => state.depart(*person),
+        Event::Reserved { reservation, code, person, until } => {
+            state.reserve(*reservation, *code, *person, *until, at);
+        }
+        Event::Released { reservation } => state.release(*reservation),
+        Event::Revoked { code } => state.revoke(*code, true),
+        Event::Restored { code } => state.revoke(*code, false),
+        Event::Extended { code, expires_at } => state.extend(*code, *expires_at),
     }
 }

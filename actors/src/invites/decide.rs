@@ -3,13 +3,17 @@
 use std::collections::HashSet;
 
 use crate::cell::Decided;
-use crate::ids::{InviteCode, PersonId, Timestamp};
+use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::quality::Colour;
 use crate::referrals::Bind;
 
-use super::command::{Generate, Generated, Redeem, Redeemed};
+use super::command::{Amend, Generate, Generated, Redeem, Redeemed, Reserve, Reserved};
+use super::holds::{Hold, Outcome};
 use super::state::State;
 use super::{Channel, CodeStatus, Event, Policy, Rejection};
+
+/// Holds that are remembered at once, of every outcome.
+const HOLDS_MAX: usize = 1_000_000;
 
 /// A batch of fresh codes, as large as the gate allows.
 pub(super) fn generate(
@@ -46,7 +50,7 @@ pub(super) fn redeem(
     now: Timestamp,
 ) -> Result<Decided<Event, Redeemed>, Rejection> {
     let index = state.find(redeem.code).ok_or(Rejection::UnknownCode)?;
-    let (code, issue) = state.code(index);
+    let (_, issue) = state.code(index);
     let member = state.member(redeem.person);
     if let Some(member) = member
         && member.code == index
@@ -55,23 +59,126 @@ pub(super) fn redeem(
         let (at, issued_at) = (member.at, issue.created_at);
         return Ok(Decided::Already(Redeemed { at, issued_at, already: true }));
     }
-    match state.status(index, now) {
-        CodeStatus::Active => {}
-        CodeStatus::Used => return Err(Rejection::CodeUsed),
-        CodeStatus::Expired => return Err(Rejection::CodeExpired),
-        CodeStatus::Revoked => return Err(Rejection::CodeRevoked),
-    }
-    if code.bound.is_some_and(|bound| bound != redeem.person) {
-        return Err(Rejection::CodeBound);
-    }
-    if member.is_some() {
-        return Err(Rejection::AlreadyMember);
-    }
+    may_use(state, index, redeem.person, now)?;
     Ok(Decided::Now(Event::Redeemed {
         code: redeem.code,
         person: redeem.person,
         holder: issue.holder,
     }))
+}
+
+/// Whether `person` can come in with a code at `now`; a hold of the person's own is no obstacle.
+fn may_use(state: &State, index: u32, person: PersonId, now: Timestamp) -> Result<(), Rejection> {
+    let (code, _) = state.code(index);
+    match state.status(index, now) {
+        CodeStatus::Active => {}
+        CodeStatus::Reserved if state.holds.of(index, person, now).is_some() => {}
+        CodeStatus::Reserved => return Err(Rejection::CodeReserved),
+        CodeStatus::Used => return Err(Rejection::CodeUsed),
+        CodeStatus::Expired => return Err(Rejection::CodeExpired),
+        CodeStatus::Revoked => return Err(Rejection::CodeRevoked),
+    }
+    if code.bound.is_some_and(|bound| bound != person) {
+        return Err(Rejection::CodeBound);
+    }
+    if state.member(person).is_some() {
+        return Err(Rejection::AlreadyMember);
+    }
+    Ok(())
+}
+
+/// A code kept for somebody who is signing up, for as long as was asked, or until it expires.
+pub(super) fn reserve(
+    state: &State,
+    reserve: &Reserve,
+    now: Timestamp,
+) -> Result<Decided<Event, Reserved>, Rejection> {
+    let index = state.find(reserve.code).ok_or(Rejection::UnknownCode)?;
+    may_use(state, index, reserve.person, now)?;
+    if let Some(id) = state.holds.of(index, reserve.person, now)
+        && let Some(hold) = state.holds.get(id)
+    {
+        return Ok(Decided::Already(Reserved {
+            reservation: id,
+            until: hold.until,
+            already: true,
+        }));
+    }
+    if state.holds.len() >= HOLDS_MAX {
+        return Err(Rejection::RegistryFull);
+    }
+    let until = now.plus_seconds(reserve.seconds).min(state.expires_at(index));
+    let Reserve { reservation, code, person, .. } = *reserve;
+    Ok(Decided::Now(Event::Reserved { reservation, code, person, until }))
+}
+
+/// A place for whoever holds a code.
+pub(super) fn confirm(
+    state: &State,
+    reservation: Uuid,
+    now: Timestamp,
+) -> Result<Decided<Event, Redeemed>, Rejection> {
+    let hold = state.holds.get(reservation).ok_or(Rejection::UnknownReservation)?;
+    let (code, issue) = state.code(hold.code);
+    if hold.outcome == Outcome::Confirmed {
+        let issued_at = issue.created_at;
+        let member = state.member(hold.person).filter(|member| member.code == hold.code);
+        let at = member.map(|member| member.at).ok_or(Rejection::ReservationConfirmed)?;
+        return Ok(Decided::Already(Redeemed { at, issued_at, already: true }));
+    }
+    still_open(hold, now)?;
+    may_use(state, hold.code, hold.person, now)?;
+    Ok(Decided::Now(Event::Redeemed { code: code.code, person: hold.person, holder: issue.holder }))
+}
+
+/// A hold that is given back before its end; again, nothing happens.
+pub(super) fn release(
+    state: &State,
+    reservation: Uuid,
+    now: Timestamp,
+) -> Result<Decided<Event, ()>, Rejection> {
+    let hold = state.holds.get(reservation).ok_or(Rejection::UnknownReservation)?;
+    match still_open(hold, now) {
+        Ok(()) => Ok(Decided::Now(Event::Released { reservation })),
+        Err(Rejection::ReservationReleased | Rejection::ReservationExpired) => {
+            Ok(Decided::Already(()))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn still_open(hold: &Hold, now: Timestamp) -> Result<(), Rejection> {
+    match hold.outcome {
+        Outcome::Confirmed => Err(Rejection::ReservationConfirmed),
+        Outcome::Released => Err(Rejection::ReservationReleased),
+        Outcome::Over => Err(Rejection::ReservationExpired),
+        Outcome::Open if hold.until <= now => Err(Rejection::ReservationExpired),
+        Outcome::Open => Ok(()),
+    }
+}
+
+/// What an operator does to a code. To take back what is taken back changes nothing.
+pub(super) fn amend(
+    state: &State,
+    code: InviteCode,
+    amend: Amend,
+    now: Timestamp,
+) -> Result<Decided<Event, ()>, Rejection> {
+    let index = state.find(code).ok_or(Rejection::UnknownCode)?;
+    let (found, _) = state.code(index);
+    if state.status(index, now) == CodeStatus::Used {
+        return Err(Rejection::CodeUsed);
+    }
+    Ok(match amend {
+        Amend::Revoke if found.revoked => Decided::Already(()),
+        Amend::Restore if !found.revoked => Decided::Already(()),
+        Amend::Revoke => Decided::Now(Event::Revoked { code }),
+        Amend::Restore => Decided::Now(Event::Restored { code }),
+        Amend::Extend(days) => {
+            let expires_at = state.expires_at(index).max(now).plus_days(days);
+            Decided::Now(Event::Extended { code, expires_at })
+        }
+    })
 }
 
 /// Whether `inviter` may give `code` to `recipient`: it is the inviter's and free, or it was given
@@ -129,6 +236,20 @@ pub(super) fn on_rewarded(
         channel: Channel::Reward,
         forced: false,
     })
+}
+
+/// The codes of a wave, one for each of its people.
+pub(super) fn on_waved(
+    state: &State,
+    policy: &Policy,
+    batch: &str,
+    people: &[PersonId],
+    candidates: &[InviteCode],
+    expires_at: Timestamp,
+) -> Option<Event> {
+    let codes = fresh(state, policy, candidates, people.len() as u32).ok()?;
+    let codes = codes.into_iter().zip(people.iter().copied()).collect();
+    Some(Event::Sent { batch: batch.to_owned(), codes, expires_at })
 }
 
 /// What a departure from the list means here.
@@ -333,6 +454,112 @@ mod tests {
         assert_eq!((stats.active, stats.used, stats.expired), (3, 1, 0));
         let later = state.stats(at(0).plus_days(7));
         assert_eq!((later.active, later.used, later.expired), (0, 1, 3));
-        assert_eq!((stats.issued, stats.redemptions), ([3, 1], 1));
+        assert_eq!((stats.issued, stats.redemptions), ([3, 1, 0], 1));
+    }
+
+    fn reserved(state: &State, id: u128, seed: u8, person: PersonId, now: Timestamp) -> Event {
+        let command = Reserve { reservation: Uuid(id), code: code(seed), person, seconds: 60 };
+        match reserve(state, &command, now) {
+            Ok(Decided::Now(event)) => event,
+            other => panic!("no hold: {other:?}"),
+        }
+    }
+
+    fn held(seed: u8, person: PersonId) -> State {
+        let mut state = given(&[issued(&[1, 2])]);
+        let event = reserved(&state, 7, seed, person, at(1));
+        apply(&mut state, &event, at(1));
+        state
+    }
+
+    #[test]
+    fn a_held_code_is_the_holders_alone_until_the_hold_ends() {
+        let state = held(1, ADA);
+        let end = at(1).plus_seconds(60);
+        assert_eq!(state.status(0, at(2)), CodeStatus::Reserved);
+        assert_eq!(try_redeem(&state, 1, BOB, at(2)), Err(Rejection::CodeReserved));
+        assert_eq!(try_redeem(&state, 1, ADA, at(2)), Ok(()));
+        assert_eq!(try_redeem(&state, 1, BOB, end), Ok(()));
+        assert_eq!(state.status(0, end), CodeStatus::Active);
+        let again = Reserve { reservation: Uuid(8), code: code(1), person: ADA, seconds: 99 };
+        let same = Reserved { reservation: Uuid(7), until: end, already: true };
+        assert_eq!(reserve(&state, &again, at(2)), Ok(Decided::Already(same)));
+    }
+
+    #[test]
+    fn a_hold_is_confirmed_once_and_then_says_the_same_again() {
+        let mut state = held(1, ADA);
+        let Ok(Decided::Now(event)) = confirm(&state, Uuid(7), at(5)) else { panic!("confirms") };
+        assert_eq!(event, used(1, ADA));
+        apply(&mut state, &event, at(5));
+        let same = Redeemed { at: at(5), issued_at: at(1), already: true };
+        assert_eq!(confirm(&state, Uuid(7), at(9)), Ok(Decided::Already(same)));
+        assert_eq!(release(&state, Uuid(7), at(9)), Err(Rejection::ReservationConfirmed));
+        assert_eq!(state.status(0, at(9)), CodeStatus::Used);
+    }
+
+    #[test]
+    fn a_released_hold_frees_the_code_for_the_next_caller() {
+        let mut state = held(1, ADA);
+        let Ok(Decided::Now(event)) = release(&state, Uuid(7), at(5)) else { panic!("releases") };
+        apply(&mut state, &event, at(5));
+        assert_eq!(release(&state, Uuid(7), at(6)), Ok(Decided::Already(())));
+        assert_eq!(confirm(&state, Uuid(7), at(6)), Err(Rejection::ReservationReleased));
+        assert_eq!(try_redeem(&state, 1, BOB, at(6)), Ok(()));
+    }
+
+    #[test]
+    fn a_hold_that_is_over_or_unknown_is_not_confirmed() {
+        let state = held(1, ADA);
+        let end = at(1).plus_seconds(60);
+        assert_eq!(confirm(&state, Uuid(7), end), Err(Rejection::ReservationExpired));
+        assert_eq!(release(&state, Uuid(7), end), Ok(Decided::Already(())));
+        assert_eq!(confirm(&state, Uuid(1), at(2)), Err(Rejection::UnknownReservation));
+    }
+
+    #[test]
+    fn a_hold_ends_with_its_code_at_the_latest() {
+        let state = given(&[issued(&[1])]);
+        let end = at(0).plus_days(7);
+        let event = reserved(&state, 7, 1, ADA, at(end.micros() - 5));
+        assert!(matches!(event, Event::Reserved { until, .. } if until == end));
+    }
+
+    #[test]
+    fn a_revoked_code_is_good_again_when_it_is_restored() {
+        let mut state = held(1, ADA);
+        for (change, ends_as) in
+            [(Amend::Revoke, CodeStatus::Revoked), (Amend::Restore, CodeStatus::Reserved)]
+        {
+            let Ok(Decided::Now(event)) = amend(&state, code(1), change, at(5)) else {
+                panic!("something changes")
+            };
+            apply(&mut state, &event, at(5));
+            assert_eq!(state.status(0, at(6)), ends_as);
+            assert_eq!(amend(&state, code(1), change, at(6)), Ok(Decided::Already(())));
+            if change == Amend::Revoke {
+                assert_eq!(confirm(&state, Uuid(7), at(6)), Err(Rejection::CodeRevoked));
+                assert_eq!(try_redeem(&state, 1, ADA, at(6)), Err(Rejection::CodeRevoked));
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_extended_lasts_longer_and_an_expired_one_from_now() {
+        let mut state = given(&[issued(&[1, 2])]);
+        let expired = at(0).plus_days(9);
+        for (seed, now, until) in
+            [(1, at(5), at(0).plus_days(10)), (2, expired, at(0).plus_days(12))]
+        {
+            let Ok(Decided::Now(event)) = amend(&state, code(seed), Amend::Extend(3), now) else {
+                panic!("it gets more time")
+            };
+            assert_eq!(event, Event::Extended { code: code(seed), expires_at: until });
+            apply(&mut state, &event, now);
+        }
+        assert_eq!(try_redeem(&state, 1, ADA, expired), Ok(()));
+        apply(&mut state, &used(1, ADA), expired);
+        let spent = amend(&state, code(1), Amend::Revoke, expired);
+        assert_eq!(spent, Err(Rejection::CodeUsed));
     }
 }

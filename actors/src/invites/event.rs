@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{InviteCode, PersonId, Timestamp};
+use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record::{self, Persisted, Unreadable};
 
 /// Why codes were issued.
@@ -12,10 +12,12 @@ pub enum Channel {
     Batch,
     /// Somebody earned them.
     Reward,
+    /// Their people came to the top of the waitlist.
+    Wave,
 }
 
 /// What has happened. Tags are persisted and never reused: 1 Issued, 2 Redeemed, 3 Bound, 4
-/// Departed.
+/// Departed, 5 Reserved, 6 Released, 7 Revoked, 8 Restored, 9 Extended, 10 Sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Codes came into being.
@@ -58,6 +60,48 @@ pub enum Event {
         /// Who.
         person: PersonId,
     },
+    /// A code is kept for somebody who is signing up.
+    Reserved {
+        /// Names the hold.
+        reservation: Uuid,
+        /// The code.
+        code: InviteCode,
+        /// For whom.
+        person: PersonId,
+        /// When the hold ends by itself.
+        until: Timestamp,
+    },
+    /// A hold was given back.
+    Released {
+        /// Which.
+        reservation: Uuid,
+    },
+    /// A code was taken back.
+    Revoked {
+        /// Which.
+        code: InviteCode,
+    },
+    /// A code that was taken back is good again.
+    Restored {
+        /// Which.
+        code: InviteCode,
+    },
+    /// A code got more time.
+    Extended {
+        /// Which.
+        code: InviteCode,
+        /// When it stops being valid now.
+        expires_at: Timestamp,
+    },
+    /// The people of a wave got their codes, each bound to its person.
+    Sent {
+        /// Label of the wave.
+        batch: String,
+        /// Codes and people, in the order of the wave.
+        codes: Vec<(InviteCode, PersonId)>,
+        /// When they stop being valid.
+        expires_at: Timestamp,
+    },
 }
 
 impl Persisted for Event {
@@ -67,6 +111,12 @@ impl Persisted for Event {
             Self::Redeemed { .. } => (2, 1),
             Self::Bound { .. } => (3, 1),
             Self::Departed { .. } => (4, 1),
+            Self::Reserved { .. } => (5, 1),
+            Self::Released { .. } => (6, 1),
+            Self::Revoked { .. } => (7, 1),
+            Self::Restored { .. } => (8, 1),
+            Self::Extended { .. } => (9, 1),
+            Self::Sent { .. } => (10, 1),
         }
     }
 
@@ -80,6 +130,15 @@ impl Persisted for Event {
             Self::Redeemed { code, person, holder } => record::encode(&(code, person, holder), out),
             Self::Bound { code, person } => record::encode(&(code, person), out),
             Self::Departed { person } => record::encode(person, out),
+            Self::Reserved { reservation, code, person, until } => {
+                record::encode(&(reservation, code, person, until), out);
+            }
+            Self::Released { reservation } => record::encode(reservation, out),
+            Self::Revoked { code } | Self::Restored { code } => record::encode(code, out),
+            Self::Extended { code, expires_at } => record::encode(&(code, expires_at), out),
+            Self::Sent { batch, codes, expires_at } => {
+                record::encode(&(batch, codes, expires_at), out);
+            }
         }
     }
 
@@ -100,6 +159,21 @@ impl Persisted for Event {
                 Self::Bound { code, person }
             }
             (4, 1) => Self::Departed { person: record::decode(payload)? },
+            (5, 1) => {
+                let (reservation, code, person, until) = record::decode(payload)?;
+                Self::Reserved { reservation, code, person, until }
+            }
+            (6, 1) => Self::Released { reservation: record::decode(payload)? },
+            (7, 1) => Self::Revoked { code: record::decode(payload)? },
+            (8, 1) => Self::Restored { code: record::decode(payload)? },
+            (9, 1) => {
+                let (code, expires_at) = record::decode(payload)?;
+                Self::Extended { code, expires_at }
+            }
+            (10, 1) => {
+                let (batch, codes, expires_at) = record::decode(payload)?;
+                Self::Sent { batch, codes, expires_at }
+            }
             _ => return Err(Unreadable::new(format!("invites event {tag} version {version}"))),
         })
     }
@@ -129,4 +203,18 @@ pub enum Rejection {
     RegistryFull,
     /// The code is not one that the inviter holds and can still give away.
     NotHolder,
+    /// All that is left of the code is kept for others.
+    CodeReserved,
+    /// No such hold, or one that ended more than a day ago.
+    UnknownReservation,
+    /// The hold is over.
+    ReservationExpired,
+    /// The hold was given back.
+    ReservationReleased,
+    /// The person came in with it.
+    ReservationConfirmed,
+    /// No such batch.
+    UnknownBatch,
+    /// The cursor is none of this list.
+    UnknownCursor,
 }

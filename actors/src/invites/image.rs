@@ -1,59 +1,128 @@
-//! The code registry on disk. Version 1: issues, codes, members, counters.
+//! The code registry on disk. Version 1: issues, codes, members, counters. Version 2 adds the batch
+//! of an issue, codes that were revoked or extended, holds and waves.
 
 use std::io;
 
-use crate::ids::{InviteCode, PersonId, Timestamp};
+use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::record::Unreadable;
 
+use super::holds::{Hold, Outcome};
 use super::state::{Code, Issue, Member, State};
 
 /// Created at, expires at, uses at most, holder.
 type IssueV1 = (i64, i64, u32, Option<u128>);
+/// Batch, and the rest.
+type IssueV2 = (String, IssueV1);
 /// Code, bound to, number of its issue, uses.
 type CodeV1 = (InviteCode, Option<u128>, u32, u32);
+/// As before, whether revoked, and an expiry of its own.
+type CodeV2 = (CodeV1, bool, Option<i64>);
 /// Person, number of the code, since.
 type MemberV1 = (u128, u32, i64);
+/// Id, number of the code, person, until, outcome.
+type HoldV2 = (u128, u32, u128, i64, u8);
+/// Batch, first code, and the one behind the last.
+type WaveV2 = (String, u32, u32);
 
 pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-    out.list(state.issues.iter().map(|issue| -> IssueV1 {
+    out.list(state.issues.iter().map(|issue| -> IssueV2 {
         let holder = issue.holder.map(PersonId::get);
-        (issue.created_at.micros(), issue.expires_at.micros(), issue.max_uses, holder)
+        let times = (issue.created_at.micros(), issue.expires_at.micros());
+        (issue.batch.to_string(), (times.0, times.1, issue.max_uses, holder))
     }))?;
-    out.list(state.codes.iter().map(|code| -> CodeV1 {
-        (code.code, code.bound.map(PersonId::get), code.issue, code.uses)
+    out.list(state.codes.iter().enumerate().map(|(index, code)| -> CodeV2 {
+        let extended = state.extended.get(&(index as u32)).map(|at| at.micros());
+        let first = (code.code, code.bound.map(PersonId::get), code.issue, code.uses);
+        (first, code.revoked, extended)
     }))?;
     let members = state.members.iter();
     let members = members.map(|(id, member)| (id.get(), member.code, member.at.micros()));
     let mut members: Vec<MemberV1> = members.collect();
     members.sort_unstable();
     out.list(members.into_iter())?;
+    out.list(state.holds.iter().map(|(id, hold)| -> HoldV2 {
+        let (person, until) = (hold.person.get(), hold.until.micros());
+        (id.0, hold.code, person, until, hold.outcome.number())
+    }))?;
+    out.list(
+        state
+            .waves
+            .iter()
+            .map(|(batch, &(first, end))| -> WaveV2 { (batch.to_string(), first, end) }),
+    )?;
     out.put(&(state.issued, state.redemptions))
 }
 
 pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
-    input.list(|(created_at, expires_at, max_uses, holder): IssueV1| {
-        state.issues.push(Issue {
-            created_at: Timestamp::from_micros(created_at),
-            expires_at: Timestamp::from_micros(expires_at),
-            max_uses,
-            holder: holder.map(PersonId),
-        });
+    input.list(|(batch, issue): IssueV2| {
+        state.issues.push(restored(batch, issue));
         Ok(())
     })?;
-    input.list(|(code, bound, issue, uses): CodeV1| {
-        if issue as usize >= state.issues.len() {
-            return Err(Unreadable::new("a code of no issue"));
+    input
+        .list(|(code, revoked, extended): CodeV2| put_back(&mut state, code, revoked, extended))?;
+    members(&mut state, input)?;
+    input.list(|(id, code, person, until, outcome): HoldV2| {
+        let outcome = Outcome::from_number(outcome)
+            .ok_or_else(|| Unreadable::new(format!("outcome {outcome} of a hold")))?;
+        if code as usize >= state.codes.len() {
+            return Err(Unreadable::new("a hold on no code"));
         }
-        state.put_back(Code { code, bound: bound.map(PersonId), issue, uses });
+        let (person, until) = (PersonId(person), Timestamp::from_micros(until));
+        state.put_back_hold(Uuid(id), Hold { code, person, until, outcome });
         Ok(())
     })?;
-    input.list(|(person, code, at): MemberV1| {
-        let at = Timestamp::from_micros(at);
-        state.members.insert(PersonId(person), Member { code, at });
+    input.list(|(batch, first, end): WaveV2| {
+        state.waves.insert(batch.into(), (first, end));
         Ok(())
     })?;
     (state.issued, state.redemptions) = input.take()?;
     Ok(state)
+}
+
+pub(super) fn restore_v1(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+    let mut state = State::default();
+    input.list(|issue: IssueV1| {
+        state.issues.push(restored(String::new(), issue));
+        Ok(())
+    })?;
+    input.list(|code: CodeV1| put_back(&mut state, code, false, None))?;
+    members(&mut state, input)?;
+    let ([batch, reward], redemptions): ([u64; 2], u64) = input.take()?;
+    (state.issued, state.redemptions) = ([batch, reward, 0], redemptions);
+    Ok(state)
+}
+
+fn restored(batch: String, issue: IssueV1) -> Issue {
+    let (created_at, expires_at, max_uses, holder) = issue;
+    Issue {
+        batch: batch.into(),
+        created_at: Timestamp::from_micros(created_at),
+        expires_at: Timestamp::from_micros(expires_at),
+        max_uses,
+        holder: holder.map(PersonId),
+    }
+}
+
+fn put_back(
+    state: &mut State,
+    (code, bound, issue, uses): CodeV1,
+    revoked: bool,
+    extended: Option<i64>,
+) -> Result<(), Unreadable> {
+    if issue as usize >= state.issues.len() {
+        return Err(Unreadable::new("a code of no issue"));
+    }
+    let code = Code { code, bound: bound.map(PersonId), issue, uses, revoked };
+    state.put_back(code, extended.map(Timestamp::from_micros));
+    Ok(())
+}
+
+fn members(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
+    input.list(|(person, code, at): MemberV1| {
+        let at = Timestamp::from_micros(at);
+        state.members.insert(PersonId(person), Member { code, at });
+        Ok(())
+    })
 }

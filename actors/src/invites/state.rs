@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use hashbrown::HashTable;
 
-use crate::ids::{InviteCode, PersonId, Timestamp};
+use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record;
 
-use super::command::{CodeView, Stats};
+use super::command::{CodeView, Filter, Listed, Page, Stats, Wave};
 use super::event::Channel;
+use super::holds::{Hold, Holds, Outcome};
+
+/// Codes that one listing looks at, at most: about a millisecond of the registry's time.
+const LOOKED_AT_MAX: usize = 20_000;
 
 /// The shape and life of codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ impl Default for Policy {
 pub enum CodeStatus {
     /// Can be redeemed.
     Active,
+    /// All that is left of it is kept for people who are signing up.
+    Reserved,
     /// Was redeemed as often as it can be.
     Used,
     /// Ran out of time.
@@ -44,11 +50,16 @@ pub enum CodeStatus {
 }
 
 impl CodeStatus {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::Reserved, Self::Used, Self::Expired, Self::Revoked];
+
     /// The name in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Reserved => "reserved",
             Self::Used => "used",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
@@ -57,8 +68,9 @@ impl CodeStatus {
 }
 
 /// What all codes of one event have in common.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Issue {
+    pub(super) batch: Box<str>,
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) max_uses: u32,
@@ -72,6 +84,19 @@ pub(super) struct Code {
     pub(super) bound: Option<PersonId>,
     pub(super) issue: u32,
     pub(super) uses: u32,
+    pub(super) revoked: bool,
+}
+
+/// Where a code is counted, so that how many are in each state is known without looking at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    Used,
+    Revoked,
+    /// Good until then, and reserved until `full_until` where all that is left of it is held.
+    Open {
+        expires_at: Timestamp,
+        full_until: Option<Timestamp>,
+    },
 }
 
 /// A person who came in.
@@ -81,8 +106,8 @@ pub(super) struct Member {
     pub(super) at: Timestamp,
 }
 
-/// The registry. Invariants: `by_code` names every code; `open` counts, by expiry, the codes that
-/// are not used up.
+/// The registry. Invariants: `by_code` names every code; `used`, `revoked`, `open` and `full` count
+/// each code where [`Counted`] says.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(super) codes: Vec<Code>,
@@ -90,10 +115,18 @@ pub(crate) struct State {
     pub(super) by_code: HashTable<u32>,
     pub(super) held: HashMap<PersonId, Vec<u32>>,
     pub(super) members: HashMap<PersonId, Member>,
+    /// Codes with another expiry than the others of their issue.
+    pub(super) extended: HashMap<u32, Timestamp>,
+    pub(super) holds: Holds,
     pub(super) open: BTreeMap<Timestamp, u64>,
+    /// When codes stop being reserved, unless something happens before.
+    pub(super) full: BTreeMap<Timestamp, u64>,
     pub(super) used: u64,
-    pub(super) issued: [u64; 2],
+    pub(super) revoked: u64,
+    pub(super) issued: [u64; 3],
     pub(super) redemptions: u64,
+    /// The codes of each wave, first index and the one behind the last.
+    pub(super) waves: BTreeMap<Box<str>, (u32, u32)>,
 }
 
 impl State {
@@ -115,29 +148,77 @@ impl State {
         self.members.get(&person)
     }
 
+    pub(super) fn expires_at(&self, index: u32) -> Timestamp {
+        let (_, issue) = self.code(index);
+        self.extended.get(&index).copied().unwrap_or(issue.expires_at)
+    }
+
     pub(super) fn status(&self, index: u32, now: Timestamp) -> CodeStatus {
         let (code, issue) = self.code(index);
         if code.uses >= issue.max_uses {
             CodeStatus::Used
-        } else if now >= issue.expires_at {
+        } else if code.revoked {
+            CodeStatus::Revoked
+        } else if now >= self.expires_at(index) {
             CodeStatus::Expired
+        } else if code.uses + self.holds.live(index, now) >= issue.max_uses {
+            CodeStatus::Reserved
         } else {
             CodeStatus::Active
         }
     }
 
     pub(super) fn view(&self, code: InviteCode, now: Timestamp) -> Option<CodeView> {
-        let index = self.find(code)?;
+        self.find(code).map(|index| self.view_of(index, now))
+    }
+
+    fn view_of(&self, index: u32, now: Timestamp) -> CodeView {
         let (code, issue) = self.code(index);
-        Some(CodeView {
+        CodeView {
             code: code.code,
             status: self.status(index, now),
             created_at: issue.created_at,
-            expires_at: issue.expires_at,
+            expires_at: self.expires_at(index),
             uses: code.uses,
+            held: self.holds.live(index, now),
             max_uses: issue.max_uses,
             bound: code.bound.is_some(),
-        })
+        }
+    }
+
+    /// Codes in the order of issue from the index `filter.after` on. Looks at a bounded number of
+    /// them, so a page may be short, or empty, and still name where to go on.
+    pub(super) fn page(&self, filter: &Filter, now: Timestamp) -> Page {
+        let mut items = Vec::new();
+        let first = filter.after;
+        let last = self.codes.len().min((first as usize).saturating_add(LOOKED_AT_MAX)) as u32;
+        for index in first..last {
+            if items.len() == filter.limit {
+                return Page { items, next: Some(index) };
+            }
+            let (code, issue) = self.code(index);
+            let batch = filter.batch.as_deref().is_none_or(|batch| batch == &*issue.batch);
+            let person = |person| code.bound == Some(person) || issue.holder == Some(person);
+            if batch
+                && filter.issued_to.is_none_or(person)
+                && filter.status.is_none_or(|status| self.status(index, now) == status)
+            {
+                let (bound, holder) = (code.bound, issue.holder);
+                let batch = issue.batch.to_string();
+                items.push(Listed { view: self.view_of(index, now), batch, bound, holder });
+            }
+        }
+        let next = ((last as usize) < self.codes.len()).then_some(last);
+        Page { items, next }
+    }
+
+    /// The codes of the newest wave of that name, in its order.
+    pub(super) fn wave(&self, batch: &str) -> Option<Wave> {
+        let range = self.waves.get(batch)?;
+        let codes = self.codes.get(range.0 as usize..range.1 as usize)?;
+        let expires_at = self.issues[codes.first()?.issue as usize].expires_at;
+        let pairs = codes.iter().filter_map(|code| Some((code.code, code.bound?)));
+        Some((pairs.collect(), expires_at))
     }
 
     /// The codes that a person has earned and can still give away, oldest first.
@@ -165,13 +246,18 @@ impl State {
     }
 
     pub(super) fn stats(&self, now: Timestamp) -> Stats {
-        let expired = self.open.range(..=now).map(|(_, count)| count).sum();
+        let until = |counts: &BTreeMap<Timestamp, u64>| -> u64 {
+            counts.range(..=now).map(|(_, count)| count).sum()
+        };
+        let expired = until(&self.open);
+        let reserved = self.full.values().sum::<u64>() - until(&self.full);
         let total: u64 = self.issued.iter().sum();
         Stats {
-            active: total - self.used - expired,
+            active: total - self.used - self.revoked - expired - reserved,
+            reserved,
             used: self.used,
             expired,
-            revoked: 0,
+            revoked: self.revoked,
             issued: self.issued,
             redemptions: self.redemptions,
         }
@@ -184,60 +270,142 @@ impl State {
             (&self.codes, &self.issues, found.collect::<Vec<_>>()),
             self.held.iter().collect::<BTreeMap<_, _>>(),
             self.members.iter().collect::<BTreeMap<_, _>>(),
-            (&self.open, self.used, self.issued, self.redemptions),
+            self.extended.iter().collect::<BTreeMap<_, _>>(),
+            self.holds.iter().collect::<Vec<_>>(),
+            (&self.open, &self.full, self.used, self.revoked, self.issued, self.redemptions),
+            &self.waves,
         ))
     }
 
     pub(super) fn issue(
         &mut self,
         issue: Issue,
-        codes: &[InviteCode],
-        bound: Option<PersonId>,
+        codes: impl ExactSizeIterator<Item = (InviteCode, Option<PersonId>)>,
         channel: Channel,
     ) {
-        let number = self.issues.len() as u32;
-        self.issues.push(issue);
-        self.codes.reserve(codes.len());
-        for &code in codes {
-            self.put_back(Code { code, bound, issue: number, uses: 0 });
+        let (number, first) = (self.issues.len() as u32, self.codes.len() as u32);
+        let count = codes.len();
+        if channel == Channel::Wave {
+            self.waves.insert(issue.batch.clone(), (first, first + count as u32));
         }
-        self.issued[channel as usize] += codes.len() as u64;
+        self.issues.push(issue);
+        self.codes.reserve(count);
+        for (code, bound) in codes {
+            self.put_back(Code { code, bound, issue: number, uses: 0, revoked: false }, None);
+        }
+        self.issued[channel as usize] += count as u64;
     }
 
     /// The next code of an issue that is there, with all that is counted of it.
-    pub(super) fn put_back(&mut self, code: Code) {
+    pub(super) fn put_back(&mut self, code: Code, expires_at: Option<Timestamp>) {
         let index = self.codes.len() as u32;
         self.codes.push(code);
         let all = &self.codes;
         let rehash = |&index: &u32| hash(all[index as usize].code);
         self.by_code.insert_unique(hash(code.code), index, rehash);
-        let issue = &self.issues[code.issue as usize];
-        if let Some(holder) = issue.holder {
+        if let Some(holder) = self.issues[code.issue as usize].holder {
             self.held.entry(holder).or_default().push(index);
         }
-        if code.uses < issue.max_uses {
-            *self.open.entry(issue.expires_at).or_default() += 1;
-        } else {
-            self.used += 1;
+        if let Some(expires_at) = expires_at {
+            self.extended.insert(index, expires_at);
         }
+        self.count(self.counted(index), true);
+    }
+
+    pub(super) fn put_back_hold(&mut self, id: Uuid, hold: Hold) {
+        self.change(hold.code, |state| state.holds.add(id, hold));
     }
 
     pub(super) fn redeem(&mut self, code: InviteCode, person: PersonId, at: Timestamp) {
         let Some(index) = self.find(code) else { return };
-        let code = &mut self.codes[index as usize];
-        code.uses += 1;
-        let issue = &self.issues[code.issue as usize];
-        if code.uses == issue.max_uses {
-            self.used += 1;
-            if let Some(open) = self.open.get_mut(&issue.expires_at) {
-                *open -= 1;
-                if *open == 0 {
-                    self.open.remove(&issue.expires_at);
+        self.change(index, |state| {
+            state.codes[index as usize].uses += 1;
+            if let Some(id) = state.holds.of(index, person, at) {
+                state.holds.close(id, Outcome::Confirmed);
+            }
+            state.holds.expire(index, at);
+        });
+        self.members.insert(person, Member { code: index, at });
+        self.redemptions += 1;
+    }
+
+    pub(super) fn reserve(
+        &mut self,
+        id: Uuid,
+        code: InviteCode,
+        person: PersonId,
+        until: Timestamp,
+        at: Timestamp,
+    ) {
+        for index in self.holds.forgotten(at) {
+            self.change(index, |state| state.holds.expire(index, at));
+        }
+        self.holds.forget(at);
+        let Some(index) = self.find(code) else { return };
+        self.change(index, |state| {
+            state.holds.expire(index, at);
+            state.holds.add(id, Hold { code: index, person, until, outcome: Outcome::Open });
+        });
+    }
+
+    pub(super) fn release(&mut self, id: Uuid) {
+        let Some(hold) = self.holds.get(id).copied() else { return };
+        self.change(hold.code, |state| state.holds.close(id, Outcome::Released));
+    }
+
+    pub(super) fn revoke(&mut self, code: InviteCode, revoked: bool) {
+        let Some(index) = self.find(code) else { return };
+        self.change(index, |state| state.codes[index as usize].revoked = revoked);
+    }
+
+    pub(super) fn extend(&mut self, code: InviteCode, expires_at: Timestamp) {
+        let Some(index) = self.find(code) else { return };
+        self.change(index, |state| {
+            state.extended.insert(index, expires_at);
+        });
+    }
+
+    /// Changes a code, or its holds, and counts it where it belongs afterwards.
+    fn change(&mut self, index: u32, change: impl FnOnce(&mut Self)) {
+        self.count(self.counted(index), false);
+        change(self);
+        self.count(self.counted(index), true);
+    }
+
+    fn counted(&self, index: u32) -> Counted {
+        let (code, issue) = self.code(index);
+        if code.uses >= issue.max_uses {
+            return Counted::Used;
+        }
+        if code.revoked {
+            return Counted::Revoked;
+        }
+        let (held, first_end) = self.holds.open(index);
+        let full = code.uses + held >= issue.max_uses;
+        let full_until = if full { first_end } else { None };
+        Counted::Open { expires_at: self.expires_at(index), full_until }
+    }
+
+    fn count(&mut self, counted: Counted, more: bool) {
+        let change = |count: u64| if more { count + 1 } else { count - 1 };
+        let in_map = |counts: &mut BTreeMap<Timestamp, u64>, at: Timestamp| {
+            let count = change(counts.get(&at).copied().unwrap_or(0));
+            if count == 0 {
+                counts.remove(&at);
+            } else {
+                counts.insert(at, count);
+            }
+        };
+        match counted {
+            Counted::Used => self.used = change(self.used),
+            Counted::Revoked => self.revoked = change(self.revoked),
+            Counted::Open { expires_at, full_until } => {
+                in_map(&mut self.open, expires_at);
+                if let Some(until) = full_until {
+                    in_map(&mut self.full, until);
                 }
             }
         }
-        self.members.insert(person, Member { code: index, at });
-        self.redemptions += 1;
     }
 
     pub(super) fn bind(&mut self, code: InviteCode, person: PersonId) {

@@ -27,6 +27,20 @@ pub enum Colour {
 }
 
 impl Colour {
+    /// The number in the journal.
+    pub(crate) const fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Green),
+            1 => Some(Self::Yellow),
+            2 => Some(Self::Red),
+            _ => None,
+        }
+    }
+
     /// All of them, from open to closed.
     pub const ALL: [Self; 3] = [Self::Green, Self::Yellow, Self::Red];
 

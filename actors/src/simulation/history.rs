@@ -259,6 +259,14 @@ impl History {
                     return Err("somebody is invited who does not wait".to_owned());
                 }
             }
+            waitlist::Event::Waved { ref people, .. } => {
+                for &person in people {
+                    let was = self.move_to(person, Some(EntryState::Invited));
+                    if was != Some(EntryState::Waiting) {
+                        return Err("somebody is invited who does not wait".to_owned());
+                    }
+                }
+            }
             waitlist::Event::Admitted { person } => {
                 match self.move_to(person, Some(EntryState::Member)) {
                     Some(EntryState::Member) => {
@@ -293,54 +301,72 @@ impl History {
                 ..
             } => {
                 for &code in codes {
-                    if self.code(code).is_some() {
-                        return Err("a code is issued twice".to_owned());
-                    }
-                    self.codes.push(CodeFacts {
-                        code,
-                        max_uses: *max_uses,
-                        used_by: Vec::new(),
-                        bound: *bound,
-                        holder: *holder,
-                        expires_at: *expires_at,
-                    });
+                    self.issue(code, *max_uses, (*bound, *holder), *expires_at)?;
                 }
                 if *channel == invites::Channel::Batch {
                     self.issued.insert(batch.clone(), codes.clone());
                     self.counted(Effect::Issued(batch.clone()));
                 }
             }
-            &invites::Event::Redeemed { code, person, .. } => {
-                let Some(facts) = self.code(code) else {
-                    return Err("a code is redeemed that was never issued".to_owned());
-                };
-                facts.used_by.push(person);
-                if facts.used_by.len() > facts.max_uses as usize {
-                    return Err("a code is redeemed more often than it has uses".to_owned());
+            invites::Event::Sent { codes, expires_at, .. } => {
+                for &(code, person) in codes {
+                    self.issue(code, 1, (Some(person), None), *expires_at)?;
                 }
-                if at >= facts.expires_at || facts.bound.is_some_and(|bound| bound != person) {
-                    return Err("a code is redeemed late, or by the wrong person".to_owned());
-                }
-                if self.members.insert(person, (code, at)).is_some() {
-                    return Err("a member comes in again".to_owned());
-                }
-                self.counted(Effect::Redeemed(code, person));
             }
+            &invites::Event::Redeemed { code, person, .. } => self.redeem(code, person, at)?,
             &invites::Event::Bound { code, person } => {
                 let free = self.code(code).filter(|facts| {
                     facts.holder.is_some() && facts.bound.is_none() && facts.used_by.is_empty()
                 });
-                let Some(facts) = free else {
-                    return Err("a code is given away that is not free".to_owned());
-                };
-                facts.bound = Some(person);
+                free.ok_or("a code is given away that is not free")?.bound = Some(person);
             }
             invites::Event::Departed { person } => {
-                if self.members.remove(person).is_none() {
-                    return Err("somebody departs who is not in".to_owned());
-                }
+                self.members.remove(person).ok_or("somebody departs who is not in")?;
             }
+            &invites::Event::Extended { code, expires_at } => {
+                let facts = self.code(code);
+                facts.ok_or("a code gets more time that was never issued")?.expires_at = expires_at;
+            }
+            invites::Event::Reserved { code, .. }
+            | invites::Event::Revoked { code }
+            | invites::Event::Restored { code } => {
+                self.code(*code).ok_or("a code is kept, or taken back, that was never issued")?;
+            }
+            invites::Event::Released { .. } => {}
         }
+        Ok(())
+    }
+
+    fn issue(
+        &mut self,
+        code: InviteCode,
+        max_uses: u32,
+        (bound, holder): (Option<PersonId>, Option<PersonId>),
+        expires_at: Timestamp,
+    ) -> Result<(), String> {
+        if self.code(code).is_some() {
+            return Err("a code is issued twice".to_owned());
+        }
+        let used_by = Vec::new();
+        self.codes.push(CodeFacts { code, max_uses, used_by, bound, holder, expires_at });
+        Ok(())
+    }
+
+    fn redeem(&mut self, code: InviteCode, person: PersonId, at: Timestamp) -> Result<(), String> {
+        let Some(facts) = self.code(code) else {
+            return Err("a code is redeemed that was never issued".to_owned());
+        };
+        facts.used_by.push(person);
+        if facts.used_by.len() > facts.max_uses as usize {
+            return Err("a code is redeemed more often than it has uses".to_owned());
+        }
+        if at >= facts.expires_at || facts.bound.is_some_and(|bound| bound != person) {
+            return Err("a code is redeemed late, or by the wrong person".to_owned());
+        }
+        if self.members.insert(person, (code, at)).is_some() {
+            return Err("a member comes in again".to_owned());
+        }
+        self.counted(Effect::Redeemed(code, person));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use snapshots::Section;
 
 use crate::answers::UnderWay;
-use crate::cell::{Cell, Domain};
+use crate::cell::{Cell, Decided, Domain};
 use crate::committer::{Committed, Receipt};
 use crate::error::Error;
 use crate::event::{self, Stream};
@@ -15,7 +15,9 @@ use crate::invites;
 use crate::mailbox::{Ask, Mailbox};
 use crate::record::Unreadable;
 
-use super::command::{Boost, Boosted, Join, Joined, Leave, Left, Page, Standing, Stats};
+use super::command::{
+    Boost, Boosted, Invited, Join, Joined, Leave, Left, Page, Standing, Stats, Wave,
+};
 use super::{Event, Policy, Rejection, State, apply, decide, image};
 
 /// What the waitlist is asked.
@@ -24,6 +26,7 @@ pub(crate) enum Message {
     Join(Join, Vec<Section>, Ask<Joined>),
     Boost(Boost, Vec<Section>, Ask<Boosted>),
     Leave(Leave, Ask<Left>),
+    Wave(Wave, Ask<Invited>),
     Standing(PersonId, Ask<Standing>),
     Page(Option<u64>, usize, Ask<Page>),
     Stats(Ask<Stats>),
@@ -61,6 +64,15 @@ impl Handle {
         self.0.ask(now, None, |ask| Message::Leave(Leave { person }, ask)).await
     }
 
+    pub(crate) async fn wave(
+        &self,
+        now: Timestamp,
+        request: Request,
+        wave: Wave,
+    ) -> Result<Invited, Error> {
+        self.0.ask(now, request, |ask| Message::Wave(wave, ask)).await
+    }
+
     pub(crate) async fn standing(
         &self,
         now: Timestamp,
@@ -91,7 +103,7 @@ impl Handle {
 pub(crate) struct Waitlist;
 
 impl Domain for Waitlist {
-    const IMAGE_VERSION: u16 = 1;
+    const IMAGE_VERSION: u16 = 2;
     const STREAM: Stream = Stream::Waitlist;
     type Policy = Policy;
     type State = State;
@@ -117,7 +129,8 @@ impl Domain for Waitlist {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1 => image::restore(input),
+            1 => image::restore(input, false),
+            2 => image::restore(input, true),
             _ => Err(Unreadable::new(format!("waitlist image version {version}"))),
         }
     }
@@ -174,6 +187,17 @@ impl Domain for Waitlist {
                 let left = |_: &Cell<Self>, _: &Event, at| Left::unsigned(at);
                 cell.settle_with_receipt(ask, decided, Vec::new(), left, sign);
             }
+            Message::Wave(wave, ask) => {
+                let decided = decide::wave(&cell.state, &wave);
+                if let Ok(Decided::Now(event)) = &decided {
+                    record_waits(&cell.state, event, cell.time(ask.now));
+                }
+                cell.settle(ask, decided, Vec::new(), |cell, _, _| {
+                    let known = cell.state.waves.get(wave.batch.as_str());
+                    let known = known.expect("a wave that was just sent is remembered");
+                    decide::answer(&wave.batch, known, false)
+                });
+            }
             Message::Standing(person, ask) => {
                 let standing = cell.state.standing(person, cell.time(ask.now));
                 let absent = || decide::absence(&cell.state, person);
@@ -209,7 +233,17 @@ fn standing(cell: &Cell<Waitlist>, person: PersonId, at: Timestamp) -> Standing 
 /// Notes for the operator how long somebody who is let off the list has waited.
 fn record_wait(state: &State, event: &Event, now: Timestamp) {
     let (Event::Invited { person } | Event::Admitted { person }) = event else { return };
-    let standing = state.standing(*person, now);
+    record_one(state, *person, now);
+}
+
+/// The same for everybody in a wave.
+fn record_waits(state: &State, event: &Event, now: Timestamp) {
+    let Event::Waved { people, .. } = event else { return };
+    people.iter().for_each(|&person| record_one(state, person, now));
+}
+
+fn record_one(state: &State, person: PersonId, now: Timestamp) {
+    let standing = state.standing(person, now);
     if let Some(waiting) = standing.filter(|standing| standing.position.is_some()) {
         let micros = now.micros() - waiting.joined_at.micros();
         metrics::histogram!("vobee_waitlist_wait_seconds").record(micros.max(0) as f64 / 1e6);

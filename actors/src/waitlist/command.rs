@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PersonId, Seq, Timestamp};
+use crate::quality::Colour;
 
-use super::{EntryState, Persona, Wait};
+use super::{EntryState, Order, Persona, Wait};
 
 /// Wants a place.
 #[derive(Clone, Debug)]
@@ -34,6 +35,39 @@ pub(crate) struct Boost {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leave {
     pub(crate) person: PersonId,
+}
+
+/// Wants people invited.
+#[derive(Clone, Debug)]
+pub(crate) struct Wave {
+    pub(crate) batch: String,
+    pub(crate) count: u32,
+    pub(crate) order: Order,
+    pub(crate) gate: Colour,
+    /// Why the gate has that colour.
+    pub(crate) reasons: Vec<String>,
+    pub(crate) expires_days: u32,
+    /// What a lottery is drawn from.
+    pub(crate) seed: u64,
+}
+
+/// The answer to a wave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// Label of the wave.
+    pub batch_id: String,
+    /// How many were asked for.
+    pub requested: u32,
+    /// How many were invited: fewer while the gate is yellow, or when fewer wait.
+    pub invited: u32,
+    /// How they were found.
+    pub order: Order,
+    /// The gate's colour then.
+    pub gate: Colour,
+    /// When.
+    pub at: Timestamp,
+    /// Whether the wave had been sent before.
+    pub already: bool,
 }
 
 /// Somebody's entry and place, as of the answer.

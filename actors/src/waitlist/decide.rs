@@ -2,9 +2,11 @@
 
 use crate::cell::Decided;
 use crate::ids::{PersonId, Timestamp};
+use crate::quality::Colour;
 
-use super::command::{Boost, Boosted, Join, Joined, Leave, Left, Referrer};
-use super::state::State;
+use super::command::{Boost, Boosted, Invited, Join, Joined, Leave, Left, Referrer, Wave};
+use super::state::{State, Waved};
+use super::wave::pick;
 use super::{EntryState, Event, Policy, Rejection};
 
 /// A place for somebody who has none; the same answer again for somebody who has.
@@ -60,6 +62,37 @@ pub(super) fn boost(state: &State, boost: &Boost) -> Result<Decided<Event, Boost
 pub(super) fn leave(state: &State, leave: &Leave) -> Result<Decided<Event, Left>, Rejection> {
     let was = state.state_of(leave.person).ok_or_else(|| absence(state, leave.person))?;
     Ok(Decided::Now(Event::Left { person: leave.person, was }))
+}
+
+/// The next people, as many as the gate allows; the same wave again for the same label.
+pub(super) fn wave(state: &State, wave: &Wave) -> Result<Decided<Event, Invited>, Rejection> {
+    if let Some(known) = state.waves.get(wave.batch.as_str()) {
+        return Ok(Decided::Already(answer(&wave.batch, known, true)));
+    }
+    let count = match wave.gate {
+        Colour::Green => wave.count,
+        Colour::Yellow => wave.count.div_ceil(2),
+        Colour::Red => return Err(Rejection::InvitesPaused { reasons: wave.reasons.clone() }),
+    };
+    let people = pick(state, wave.order, count, wave.seed);
+    if people.is_empty() {
+        return Err(Rejection::NobodyWaits);
+    }
+    Ok(Decided::Now(Event::Waved {
+        batch: wave.batch.clone(),
+        people,
+        requested: wave.count,
+        order: wave.order,
+        gate: wave.gate,
+        seed: wave.seed,
+        expires_days: wave.expires_days,
+    }))
+}
+
+/// What a wave's label answers.
+pub(super) fn answer(batch: &str, wave: &Waved, already: bool) -> Invited {
+    let Waved { requested, invited, order, gate, at } = *wave;
+    Invited { batch_id: batch.to_owned(), requested, invited, order, gate, at, already }
 }
 
 /// What a code that was bound to `person` means here.
@@ -216,5 +249,49 @@ mod tests {
         assert_eq!(state.stats(at(5)).members, 0);
         apply(&mut state, &joined(ADA, 1), at(6));
         assert_eq!(on_departed(&state, ADA), None, "a place is not a membership");
+    }
+
+    fn wants_wave(count: u32, gate: Colour) -> Wave {
+        Wave {
+            batch: "W".to_owned(),
+            count,
+            order: super::super::Order::Priority,
+            gate,
+            reasons: vec!["why".to_owned()],
+            expires_days: 7,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_wave_takes_the_front_of_the_queue_once_for_its_label() {
+        let mut state = given(&[joined(ADA, 1), joined(BOB, 9)]);
+        let Ok(Decided::Now(event)) = wave(&state, &wants_wave(1, Colour::Green)) else {
+            panic!("a wave")
+        };
+        assert!(matches!(&event, Event::Waved { people, .. } if *people == [BOB]));
+        apply(&mut state, &event, at(5));
+        assert_eq!(state.state_of(BOB), Some(EntryState::Invited));
+        assert_eq!(state.state_of(ADA), Some(EntryState::Waiting));
+        let Ok(Decided::Already(again)) = wave(&state, &wants_wave(2, Colour::Red)) else {
+            panic!("the same wave")
+        };
+        assert_eq!((again.requested, again.invited, again.at), (1, 1, at(5)));
+    }
+
+    #[test]
+    fn the_gate_halves_a_wave_rounded_up_or_stops_it() {
+        let state = given(&[joined(ADA, 1), joined(BOB, 9), joined(PersonId(3), 5)]);
+        let Ok(Decided::Now(Event::Waved { people, .. })) =
+            wave(&state, &wants_wave(3, Colour::Yellow))
+        else {
+            panic!("a wave")
+        };
+        assert_eq!(people.len(), 2);
+        let reasons = vec!["why".to_owned()];
+        let paused = wave(&state, &wants_wave(3, Colour::Red));
+        assert_eq!(paused, Err(Rejection::InvitesPaused { reasons }));
+        let nobody = wave(&given(&[]), &wants_wave(3, Colour::Green));
+        assert_eq!(nobody, Err(Rejection::NobodyWaits));
     }
 }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PersonId, Timestamp};
+use crate::quality::Colour;
 use crate::record::{self, Persisted, Unreadable};
 
-use super::{EntryState, Persona};
+use super::{EntryState, Order, Persona};
 
 /// What has happened. Tags are persisted and never reused: 1 Joined, 2 Boosted, 3 Left, 4 Invited,
-/// 5 Admitted.
+/// 5 Admitted, 6 Waved.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Somebody took a place.
@@ -41,6 +42,23 @@ pub enum Event {
         /// To whom.
         person: PersonId,
     },
+    /// A wave: these people are invited, all at once.
+    Waved {
+        /// Label of the wave.
+        batch: String,
+        /// Who, in the order in which they were found.
+        people: Vec<PersonId>,
+        /// How many were asked for.
+        requested: u32,
+        /// How they were found.
+        order: Order,
+        /// The gate's colour.
+        gate: Colour,
+        /// What a lottery was drawn from, so that anybody can draw it again.
+        seed: u64,
+        /// Days that the codes are valid.
+        expires_days: u32,
+    },
     /// Somebody redeemed a code and is in.
     Admitted {
         /// Who.
@@ -56,6 +74,7 @@ impl Persisted for Event {
             Self::Left { .. } => (3, 1),
             Self::Invited { .. } => (4, 1),
             Self::Admitted { .. } => (5, 1),
+            Self::Waved { .. } => (6, 1),
         }
     }
 
@@ -67,6 +86,10 @@ impl Persisted for Event {
             Self::Boosted { person, points } => record::encode(&(person, points), out),
             Self::Left { person, was } => record::encode(&(person, was.number()), out),
             Self::Invited { person } | Self::Admitted { person } => record::encode(person, out),
+            Self::Waved { batch, people, requested, order, gate, seed, expires_days } => {
+                let how = (requested, order.number(), gate.number(), seed, expires_days);
+                record::encode(&(batch, people, how), out);
+            }
         }
     }
 
@@ -88,13 +111,22 @@ impl Persisted for Event {
             }
             (4, 1) => Self::Invited { person: record::decode(payload)? },
             (5, 1) => Self::Admitted { person: record::decode(payload)? },
+            (6, 1) => {
+                let (batch, people, how) = record::decode(payload)?;
+                let (requested, order, gate, seed, expires_days): (u32, u8, u8, u64, u32) = how;
+                let order = Order::from_number(order)
+                    .ok_or_else(|| Unreadable::new(format!("order {order} of a wave")))?;
+                let gate = Colour::from_number(gate)
+                    .ok_or_else(|| Unreadable::new(format!("colour {gate} of a gate")))?;
+                Self::Waved { batch, people, requested, order, gate, seed, expires_days }
+            }
             _ => return Err(Unreadable::new(format!("waitlist event {tag} version {version}"))),
         })
     }
 }
 
 /// Why the waitlist does not do what it was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rejection {
     /// The person is in already.
     AlreadyMember,
@@ -113,4 +145,11 @@ pub enum Rejection {
         /// When.
         at: Timestamp,
     },
+    /// The gate is red.
+    InvitesPaused {
+        /// Why it is.
+        reasons: Vec<String>,
+    },
+    /// There is nobody to invite.
+    NobodyWaits,
 }

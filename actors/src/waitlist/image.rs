@@ -1,19 +1,25 @@
 //! The waitlist on disk. Version 1: entries, boosts, times of invitation, who has left, counters.
+//! Version 2 adds the waves.
 
 use std::io;
 
 use crate::ids::{PersonId, Timestamp};
 use crate::image::{ImageReader, ImageWriter};
+use crate::quality::Colour;
 use crate::record::Unreadable;
 
 use super::daily::{DAYS, Daily};
 use super::scoring::Persona;
-use super::state::{EntryState, State};
+use super::state::{EntryState, State, Waved};
+use super::wave::Order;
 
 /// Person (two halves), joined at, score, persona, state.
 type EntryV1 = (u64, u64, i64, i32, u8, u8);
 /// The newest day, and the counts.
 type DailyV1 = (i64, [u32; DAYS]);
+
+/// Label, requested, invited, order, gate, at.
+type WaveV2 = (String, u32, u32, u8, u8, i64);
 
 /// The state of an entry whose person has left.
 const LEFT: u8 = u8::MAX;
@@ -37,7 +43,15 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let mut left: Vec<(u128, i64)> = left.collect();
     left.sort_unstable();
     out.list(left.into_iter())?;
-    counters(state, out)
+    counters(state, out)?;
+    waves(state, out)
+}
+
+fn waves(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+    out.list(state.waves.iter().map(|(batch, wave)| -> WaveV2 {
+        let (order, gate) = (wave.order.number(), wave.gate.number());
+        (batch.to_string(), wave.requested, wave.invited, order, gate, wave.at.micros())
+    }))
 }
 
 /// What tells a state from another one, without a walk over all entries.
@@ -46,6 +60,7 @@ pub(super) fn fingerprint(state: &State, out: &mut ImageWriter<'_>) -> io::Resul
     out.unordered(state.boosts.iter())?;
     out.unordered(state.invited_at.iter())?;
     out.unordered(state.left.iter().map(|(person, at)| (person.get(), at)))?;
+    waves(state, out)?;
     counters(state, out)
 }
 
@@ -54,7 +69,8 @@ fn counters(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.put(&(daily(&state.joined), daily(&state.processed), state.joins))
 }
 
-pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+/// Reads version 1, or with its waves version 2.
+pub(super) fn restore(input: &mut ImageReader<'_>, with_waves: bool) -> Result<State, Unreadable> {
     let mut state = State::default();
     input.list(|(high, low, at, score, persona, number): EntryV1| {
         let entry_state = match EntryState::from_number(number) {
@@ -81,5 +97,14 @@ pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> 
     let (joined, processed, joins): (DailyV1, DailyV1, [u64; 2]) = input.take()?;
     let daily = |(newest, counts): DailyV1| Daily { newest, counts };
     (state.joined, state.processed, state.joins) = (daily(joined), daily(processed), joins);
+    if with_waves {
+        input.list(|(batch, requested, invited, order, gate, at): WaveV2| {
+            let order = Order::from_number(order).ok_or_else(|| Unreadable::new("an order"))?;
+            let gate = Colour::from_number(gate).ok_or_else(|| Unreadable::new("a colour"))?;
+            let at = Timestamp::from_micros(at);
+            state.waves.insert(batch.into(), Waved { requested, invited, order, gate, at });
+            Ok(())
+        })?;
+    }
     Ok(state)
 }

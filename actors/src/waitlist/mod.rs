@@ -23,14 +23,16 @@ mod queue;
 mod scoring;
 mod state;
 mod wait;
+mod wave;
 
 pub(crate) use actor::{Handle, Waitlist};
 #[cfg(feature = "simulation")]
 pub(crate) use command::Leave;
-pub(crate) use command::{Boost, Join, Referrer};
-pub use command::{Boosted, Joined, Left, Standing, Stats};
+pub(crate) use command::{Boost, Join, Referrer, Wave};
+pub use command::{Boosted, Invited, Joined, Left, Standing, Stats};
 pub use event::{Event, Rejection};
 pub use scoring::{Persona, Policy, Score};
 pub use state::EntryState;
 pub(crate) use state::State;
 pub use wait::Wait;
+pub use wave::Order;

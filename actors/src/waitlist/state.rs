@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PersonId, Timestamp};
+use crate::quality::Colour;
 use crate::record;
 
 use super::command::{Page, Standing, Stats};
@@ -14,6 +15,7 @@ use super::entries::{Entries, Entry};
 use super::queue::{Key, Queue};
 use super::scoring::Persona;
 use super::wait::Wait;
+use super::wave::Order;
 
 /// Where a person is on the way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,6 +53,16 @@ impl EntryState {
     }
 }
 
+/// What is remembered of a wave. Its people and their codes are in the code registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Waved {
+    pub(super) requested: u32,
+    pub(super) invited: u32,
+    pub(super) order: Order,
+    pub(super) gate: Colour,
+    pub(super) at: Timestamp,
+}
+
 /// The list. Invariants: `by_person` holds exactly the entries whose person has not left; `queue`
 /// exactly those that wait; `counts` counts each entry once.
 #[derive(Debug, Default)]
@@ -69,6 +81,7 @@ pub(crate) struct State {
     pub(super) joined: Daily,
     pub(super) processed: Daily,
     pub(super) joins: [u64; 2],
+    pub(super) waves: BTreeMap<Box<str>, Waved>,
 }
 
 impl State {
@@ -163,6 +176,7 @@ impl State {
                 &self.processed,
                 self.joins,
                 self.left.iter().collect::<BTreeMap<_, _>>(),
+                &self.waves,
             ),
         ))
     }
@@ -279,6 +293,14 @@ impl State {
             self.processed.count(at);
             self.invited_at.insert(index, at);
         }
+    }
+
+    /// Invites the people of a wave.
+    pub(super) fn wave(&mut self, batch: &str, people: &[PersonId], wave: Waved) {
+        for &person in people {
+            self.advance(person, EntryState::Invited, wave.at);
+        }
+        self.waves.insert(batch.into(), wave);
     }
 
     /// Forgets a person; the entry stays as a gap, so that no number is given twice.

@@ -1,17 +1,29 @@
 //! `/api/invites`: issuing codes, using them, asking about them.
 
-use actors::{CodeStatus, Email, Generate, InviteCode, Timestamp};
+use std::ops::RangeInclusive;
+
+use actors::invites::{self, CodeView};
+use actors::{CodeStatus, Email, Error, Generate, InviteCode, Rejection, Timestamp, Uuid};
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::text::Text;
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
+use crate::http::client::Client;
+use crate::http::error::Problem;
+use crate::http::node::Node;
+use crate::http::query::Query;
 
 const BATCH_SIZE_MAX: i64 = 10_000;
 const BATCH_ID_CHARACTERS_MAX: usize = 50;
-const EXPIRES_IN_DAYS_MAX: i64 = 3650;
+pub(super) const EXPIRES_IN_DAYS_MAX: i64 = 3650;
 const USES_MAX: i64 = 1_000_000;
+const HOLD_SECONDS: RangeInclusive<i64> = 30..=3600;
+const HOLD_SECONDS_DEFAULT: u32 = 600;
+const PAGE_MAX: i64 = 1000;
+const PAGE_DEFAULT: usize = 100;
+const STATUSES: &str = "must be one of active, reserved, used, expired, revoked";
 
 #[derive(Serialize)]
 struct Generated<'a> {
@@ -25,7 +37,7 @@ struct Generated<'a> {
 }
 
 pub(in crate::http) async fn generate(call: Call) -> Answer {
-    let Input { node, tag, mut fields } = call.input().await?;
+    let Input { node, tag, mut fields, .. } = call.input().await?;
     let count = fields.integer("batch_size", 1..=BATCH_SIZE_MAX);
     let batch_id = fields.optional_parsed("batch_id", batch_id);
     let issued_to = fields.optional_parsed("issued_to", Email::parse);
@@ -56,7 +68,7 @@ pub(in crate::http) async fn generate(call: Call) -> Answer {
     )
 }
 
-fn batch_id(text: &str) -> Result<String, &'static str> {
+pub(super) fn batch_id(text: &str) -> Result<String, &'static str> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
     if (1..=BATCH_ID_CHARACTERS_MAX).contains(&text.len()) && text.bytes().all(allowed) {
         Ok(text.to_owned())
@@ -75,11 +87,12 @@ struct Redeemed<'a> {
 }
 
 pub(in crate::http) async fn redeem(call: Call) -> Answer {
-    let Input { node, tag, mut fields } = call.input().await?;
+    let Input { node, client, tag, mut fields } = call.input().await?;
     let code = fields.parsed("code", |text| InviteCode::parse(text, &node.code_prefix));
     let email = fields.parsed("email", Email::parse);
     let (code, email) = fields.finish(code.zip(email))?;
-    let redeemed = node.engine.redeem(code, email.clone(), tag).await?;
+    let redeeming = node.engine.redeem(code, email.clone(), tag);
+    let redeemed = within_budget(&node, client, redeeming).await?;
     ok(&Redeemed {
         status: "success",
         message: "Invite code redeemed successfully",
@@ -87,6 +100,159 @@ pub(in crate::http) async fn redeem(call: Call) -> Answer {
         redeemed_at: Text(redeemed.at),
         already_redeemed: redeemed.already,
     })
+}
+
+/// Counts the code that `looking` looks up against the budget of wrong codes, before it does.
+async fn within_budget<T>(
+    node: &Node,
+    client: Client,
+    looking: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Problem> {
+    let guess = node.guesses.count(client)?;
+    let found = looking.await;
+    match &found {
+        Err(Error::Rejected(Rejection::Invites(invites::Rejection::UnknownCode))) => {
+            guess.was_wrong();
+        }
+        Ok(_) | Err(_) => guess.was_right(),
+    }
+    found.map_err(Problem::from)
+}
+
+#[derive(Serialize)]
+struct Reserved {
+    status: &'static str,
+    reservation: Text<Uuid>,
+    expires_at: Text<Timestamp>,
+    already_reserved: bool,
+}
+
+pub(in crate::http) async fn reserve(call: Call) -> Answer {
+    let Input { node, client, tag, mut fields } = call.input().await?;
+    let code = fields.parsed("code", |text| InviteCode::parse(text, &node.code_prefix));
+    let email = fields.parsed("email", Email::parse);
+    let seconds = fields.optional_integer("hold_seconds", HOLD_SECONDS);
+    let (code, email) = fields.finish(code.zip(email))?;
+    let seconds = seconds.unwrap_or(HOLD_SECONDS_DEFAULT);
+    let reserving = node.engine.reserve(code, email, seconds, tag);
+    let reserved = within_budget(&node, client, reserving).await?;
+    let status = if reserved.already { StatusCode::OK } else { StatusCode::CREATED };
+    json(
+        status,
+        &Reserved {
+            status: "success",
+            reservation: Text(reserved.reservation),
+            expires_at: Text(reserved.until),
+            already_reserved: reserved.already,
+        },
+    )
+}
+
+#[derive(Serialize)]
+struct Confirmed {
+    status: &'static str,
+    message: &'static str,
+    reservation: Text<Uuid>,
+    redeemed_at: Text<Timestamp>,
+    already_redeemed: bool,
+}
+
+pub(in crate::http) async fn confirm(mut call: Call) -> Answer {
+    let id = call.id().await?;
+    let (node, tag) = call.no_input().await?;
+    let redeemed = node.engine.confirm(id, tag).await?;
+    ok(&Confirmed {
+        status: "success",
+        message: "Invite code redeemed successfully",
+        reservation: Text(id),
+        redeemed_at: Text(redeemed.at),
+        already_redeemed: redeemed.already,
+    })
+}
+
+#[derive(Serialize)]
+struct Released {
+    status: &'static str,
+    message: &'static str,
+    reservation: Text<Uuid>,
+}
+
+pub(in crate::http) async fn release(mut call: Call) -> Answer {
+    let id = call.id().await?;
+    let (node, tag) = call.no_input().await?;
+    node.engine.release(id, tag).await?;
+    ok(&Released { status: "success", message: "The code is free again", reservation: Text(id) })
+}
+
+pub(in crate::http) async fn revoke(mut call: Call) -> Answer {
+    let code = call.code().await?;
+    let (node, tag) = call.no_input().await?;
+    node.engine.revoke(code, tag).await?;
+    show(&node, code).await
+}
+
+pub(in crate::http) async fn restore(mut call: Call) -> Answer {
+    let code = call.code().await?;
+    let (node, tag) = call.no_input().await?;
+    node.engine.restore(code, tag).await?;
+    show(&node, code).await
+}
+
+pub(in crate::http) async fn extend(mut call: Call) -> Answer {
+    let code = call.code().await?;
+    let Input { node, tag, mut fields, .. } = call.input().await?;
+    let days = fields.integer("days", 1..=EXPIRES_IN_DAYS_MAX);
+    let days = fields.finish(days)?;
+    node.engine.extend(code, days, tag).await?;
+    show(&node, code).await
+}
+
+#[derive(Serialize)]
+struct Listed {
+    code: String,
+    #[serde(flatten)]
+    status: Status,
+    batch_id: String,
+    issued_to: Option<String>,
+    holder: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    items: Vec<Listed>,
+    next: Option<String>,
+}
+
+pub(in crate::http) async fn page(call: Call) -> Answer {
+    let mut query = Query::parse(call.parts.uri.query());
+    let batch = query.parsed("batch_id", batch_id);
+    let issued_to = query.parsed("issued_to", Email::parse);
+    let status = query.parsed("status", |text| {
+        let named = |status: &CodeStatus| status.as_str() == text;
+        CodeStatus::ALL.into_iter().find(named).ok_or(STATUSES)
+    });
+    let limit = query.integer("limit", 1..=PAGE_MAX).unwrap_or(PAGE_DEFAULT);
+    let after = query.parsed("after", |text| {
+        u32::from_str_radix(text, 16).map_err(|_| "is not a cursor of this list")
+    });
+    query.finish()?;
+    let node = &call.node;
+    let issued_to = issued_to.map(|email| node.engine.identity().person(&email));
+    let filter = invites::Filter { batch, issued_to, status, after: after.unwrap_or(0), limit };
+    let page = node.engine.codes(filter).await?;
+    let people = page.items.iter().flat_map(|listed| [listed.bound, listed.holder]).flatten();
+    // While the book of what people typed is rebuilt, the rest of the answer holds all the same.
+    let profiles = node.engine.profiles(people.collect()).await.unwrap_or_default();
+    let mut emails = profiles.into_iter().map(|profile| profile.map(|profile| profile.email));
+    let items = page.items.into_iter().map(|listed| Listed {
+        code: listed.view.code.print(&node.code_prefix),
+        status: Status::of(&listed.view),
+        batch_id: listed.batch,
+        issued_to: listed.bound.and_then(|_| emails.next().flatten()),
+        holder: listed.holder.and_then(|_| emails.next().flatten()),
+    });
+    let items = items.collect();
+    ok(&Page { items, next: page.next.map(|next| format!("{next:08x}")) })
 }
 
 #[derive(Serialize)]
@@ -97,23 +263,37 @@ struct Status {
     status: &'static str,
     created_at: Text<Timestamp>,
     uses: u32,
+    held: u32,
     max_uses: u32,
     bound: bool,
 }
 
+impl Status {
+    fn of(view: &CodeView) -> Self {
+        Self {
+            valid: view.status == CodeStatus::Active,
+            expires_at: Text(view.expires_at),
+            used: view.uses > 0 && view.status == CodeStatus::Used,
+            status: view.status.as_str(),
+            created_at: Text(view.created_at),
+            uses: view.uses,
+            held: view.held,
+            max_uses: view.max_uses,
+            bound: view.bound,
+        }
+    }
+}
+
 pub(in crate::http) async fn status(mut call: Call) -> Answer {
     let code = call.code().await?;
-    let view = call.node.engine.code_status(code).await?;
-    ok(&Status {
-        valid: view.status == CodeStatus::Active,
-        expires_at: Text(view.expires_at),
-        used: view.uses > 0 && view.status == CodeStatus::Used,
-        status: view.status.as_str(),
-        created_at: Text(view.created_at),
-        uses: view.uses,
-        max_uses: view.max_uses,
-        bound: view.bound,
-    })
+    let (node, client) = (&call.node, call.client);
+    let view = within_budget(node, client, node.engine.code_status(code)).await?;
+    ok(&Status::of(&view))
+}
+
+async fn show(node: &Node, code: InviteCode) -> Answer {
+    let view = node.engine.code_status(code).await?;
+    ok(&Status::of(&view))
 }
 
 #[cfg(test)]

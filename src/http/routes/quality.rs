@@ -18,7 +18,7 @@ struct Accepted {
 }
 
 pub(in crate::http) async fn observe(call: Call) -> Answer {
-    let Input { node, tag, mut fields } = call.input().await?;
+    let Input { node, tag, mut fields, .. } = call.input().await?;
     let identity = node.engine.identity();
     let events = fields.items("events", EVENTS_MAX, |event: &mut Fields| {
         let email = event.parsed("email", Email::parse);

@@ -18,7 +18,7 @@ struct Shared {
 }
 
 pub(in crate::http) async fn share(call: Call) -> Answer {
-    let Input { node, tag, mut fields } = call.input().await?;
+    let Input { node, tag, mut fields, .. } = call.input().await?;
     let inviter = fields.parsed("inviter_email", Email::parse);
     let recipient = fields.parsed("recipient_email", Email::parse);
     let parse_code = |text: &str| InviteCode::parse(text, &node.code_prefix);
@@ -75,7 +75,7 @@ impl<'a> From<&'a Reward> for Granted<'a> {
 }
 
 pub(in crate::http) async fn earn(call: Call) -> Answer {
-    let Input { node, tag, mut fields } = call.input().await?;
+    let Input { node, tag, mut fields, .. } = call.input().await?;
     let email = fields.parsed("user_email", Email::parse);
     let earned = node.engine.earn(fields.finish(email)?, tag).await?;
     ok(&Earned {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use actors::waitlist::Persona;
+use actors::quality::Colour;
+use actors::waitlist::{Invited, Order, Persona};
 use actors::{Email, Join, PersonId, Profile, Standing, Timestamp, Wait};
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use super::invites::{EXPIRES_IN_DAYS_MAX, batch_id};
 use super::text::{Text, hex};
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
@@ -23,6 +25,7 @@ const POINTS_MAX: i64 = 1_000_000;
 const REASON_CHARACTERS_MAX: usize = 200;
 const PAGE_MAX: usize = 1000;
 const PAGE_DEFAULT: usize = 100;
+const WAVE_MAX: i64 = 10_000;
 
 #[derive(Serialize)]
 struct Days {
@@ -54,7 +57,7 @@ struct Joined<'a> {
 }
 
 pub(in crate::http) async fn join(call: Call) -> Answer {
-    let Input { node, tag, mut fields } = call.input().await?;
+    let Input { node, tag, mut fields, .. } = call.input().await?;
     let email = fields.parsed("email", Email::parse);
     let use_case = fields.text("use_case", 1..=USE_CASE_CHARACTERS_MAX);
     let persona = fields.text("persona", 0..=PERSONA_CHARACTERS_MAX);
@@ -243,9 +246,84 @@ fn window(query: &str) -> Result<(usize, Option<String>), Problem> {
     if errors.is_empty() { Ok((limit, after)) } else { Err(Problem::invalid(errors)) }
 }
 
+#[derive(Serialize)]
+struct Wave<'a> {
+    status: &'static str,
+    batch_id: &'a str,
+    requested: u32,
+    invited: u32,
+    order: &'static str,
+    gate: &'static str,
+    message: String,
+    sent_at: Text<Timestamp>,
+    expires_at: Text<Timestamp>,
+    already_sent: bool,
+    invites: Vec<Invite>,
+}
+
+#[derive(Serialize)]
+struct Invite {
+    id: Text<PersonId>,
+    email: Option<String>,
+    code: String,
+}
+
+pub(in crate::http) async fn invite(call: Call) -> Answer {
+    let Input { node, tag, mut fields, .. } = call.input().await?;
+    let count = fields.integer("count", 1..=WAVE_MAX);
+    let batch_id = fields.optional_parsed("batch_id", batch_id);
+    let order = fields.optional_parsed("order", |text| {
+        let named = |order: &Order| order.as_str() == text;
+        Order::ALL.into_iter().find(named).ok_or("must be priority or lottery")
+    });
+    let expires_in_days = fields.optional_integer("expires_in_days", 1..=EXPIRES_IN_DAYS_MAX);
+    let order = order.unwrap_or_default();
+    let wave = count.map(|count| actors::Wave { count, batch_id, order, expires_in_days });
+    let sent = node.engine.wave(fields.finish(wave)?, tag).await?;
+    let people = sent.codes.iter().map(|(_, person)| *person).collect();
+    // While the book of what people typed is rebuilt, the rest of the answer holds all the same.
+    let mut profiles = node.engine.profiles(people).await.unwrap_or_default().into_iter();
+    let invites = sent.codes.iter().map(|(code, person)| Invite {
+        id: Text(*person),
+        email: profiles.next().flatten().map(|profile| profile.email),
+        code: code.print(&node.code_prefix),
+    });
+    let wave = &sent.invited;
+    let status = if wave.already { StatusCode::OK } else { StatusCode::CREATED };
+    json(
+        status,
+        &Wave {
+            status: "success",
+            batch_id: &wave.batch_id,
+            requested: wave.requested,
+            invited: wave.invited,
+            order: wave.order.as_str(),
+            gate: wave.gate.as_str(),
+            message: said(wave),
+            sent_at: Text(wave.at),
+            expires_at: Text(sent.expires_at),
+            already_sent: wave.already,
+            invites: invites.collect(),
+        },
+    )
+}
+
+fn said(wave: &Invited) -> String {
+    let Invited { requested, invited, .. } = wave;
+    match wave.gate {
+        Colour::Yellow => {
+            format!("invited {invited} of {requested}: the gate is yellow, which halves a wave")
+        }
+        Colour::Green | Colour::Red if invited < requested => {
+            format!("invited {invited} of {requested}: nobody else waits")
+        }
+        Colour::Green | Colour::Red => format!("invited {invited}"),
+    }
+}
+
 pub(in crate::http) async fn boost(mut call: Call) -> Answer {
     let email = call.email().await?;
-    let Input { node, tag, mut fields } = call.input().await?;
+    let Input { node, tag, mut fields, .. } = call.input().await?;
     let points = fields.integer("points", -POINTS_MAX..=POINTS_MAX);
     let reason = fields.text("reason", 1..=REASON_CHARACTERS_MAX);
     let (points, reason) = fields.finish(points.zip(reason))?;
