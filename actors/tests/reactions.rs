@@ -1,9 +1,9 @@
 //! What happens in one domain because of another.
 
 use actors::waitlist::EntryState;
-use actors::{Error, Generate, Rejection, Seen, Sighting, crash, invites};
+use actors::{Error, Generate, Rejection, Seen, Sighting, Wave, crash, invites};
 
-use crate::support::{Launch, email, wants};
+use crate::support::{Launch, email, wants, when_back};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_an_answer_sees_its_consequences_in_every_domain() {
@@ -34,6 +34,31 @@ async fn a_reaction_that_a_crash_cut_short_is_finished_by_the_rebuilt_actor() {
     let stats = launch.engine.stats().await;
     assert_eq!(stats.quality.unwrap().trust.members, 1);
     assert_eq!(stats.waitlist.unwrap().members, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_that_a_crash_cut_in_two_is_whole_afterwards_and_the_same_when_asked_again() {
+    let launch = Launch::start().await;
+    for name in ["ada", "bob", "eve"] {
+        launch.join(name).await.unwrap();
+    }
+    launch.settled().await;
+    let batch_id = Some("W".to_owned());
+    let wave = Wave { count: 2, batch_id, ..Wave::default() };
+    crash::arm("cell.before_reaction", 1);
+    let cut = launch.engine.wave(wave.clone(), None).await;
+    launch.settled().await;
+    let sent = when_back(|| launch.engine.wave(wave.clone(), None)).await.unwrap();
+    assert!(cut.is_err() || cut.as_ref().is_ok_and(|cut| cut.codes == sent.codes));
+    assert_eq!((sent.invited.invited, sent.invited.already), (2, true));
+    let people: Vec<_> = sent.codes.iter().map(|(_, person)| *person).collect();
+    assert_eq!(people, [launch.person("ada"), launch.person("bob")]);
+    let launch = launch.restart().await;
+    let again = launch.engine.wave(wave, None).await.unwrap();
+    assert_eq!(again.codes, sent.codes);
+    launch.engine.redeem(again.codes[0].0, email("ada"), None).await.unwrap();
+    let stats = launch.engine.waitlist_stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.invited, stats.members), (1, 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Replay equals live, whatever happens in between.
 
-use actors::{Generate, InviteCode, Seen, Sighting, crash};
+use actors::waitlist::Order;
+use actors::{Generate, InviteCode, Seen, Sighting, Uuid, Wave, crash};
 use proptest::prelude::*;
 
 use crate::support::{Launch, email, later, minutes, wants};
@@ -12,6 +13,11 @@ enum Step {
     Leave(u8),
     Generate(u32, Option<u8>),
     Redeem(u8, u8),
+    Reserve(u8, u8),
+    Confirm(u8),
+    Release(u8),
+    Amend(u8, u8),
+    Wave(u32, bool),
     Share(u8, u8),
     Earn(u8),
     Observe(Vec<(u8, Seen)>),
@@ -46,6 +52,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(Step::Leave),
         4 => (1..6_u32, prop::option::of(who.clone())).prop_map(|(n, a)| Step::Generate(n, a)),
         8 => (any::<u8>(), who.clone()).prop_map(|(code, a)| Step::Redeem(code, a)),
+        4 => (any::<u8>(), who.clone()).prop_map(|(code, a)| Step::Reserve(code, a)),
+        2 => any::<u8>().prop_map(Step::Confirm),
+        1 => any::<u8>().prop_map(Step::Release),
+        2 => (any::<u8>(), 0..3_u8).prop_map(|(code, how)| Step::Amend(code, how)),
+        2 => (1..4_u32, any::<bool>()).prop_map(|(count, draw)| Step::Wave(count, draw)),
         4 => (who.clone(), who.clone()).prop_map(|(a, b)| Step::Share(a, b)),
         3 => who.clone().prop_map(Step::Earn),
         3 => prop::collection::vec((who, seen), 1..4).prop_map(Step::Observe),
@@ -57,9 +68,26 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What the engine has handed out so far.
+#[derive(Default)]
+struct Given {
+    codes: Vec<InviteCode>,
+    holds: Vec<Uuid>,
+}
+
+impl Given {
+    fn code(&self, number: u8) -> Option<InviteCode> {
+        self.codes.get(usize::from(number) % self.codes.len().max(1)).copied()
+    }
+
+    fn hold(&self, number: u8) -> Option<Uuid> {
+        self.holds.get(usize::from(number) % self.holds.len().max(1)).copied()
+    }
+}
+
 /// Takes one step. What it is answered does not matter here: refusals and lost answers are part of
 /// the game.
-async fn take(launch: &Launch, step: Step, codes: &mut Vec<InviteCode>) {
+async fn take(launch: &Launch, step: Step, given: &mut Given) {
     let name = |number: u8| format!("person{number}");
     let engine = &launch.engine;
     match step {
@@ -83,12 +111,43 @@ async fn take(launch: &Launch, step: Step, codes: &mut Vec<InviteCode>) {
             let issued_to = to.map(|to| email(&name(to)));
             let generate = Generate { count, issued_to, ..Generate::default() };
             if let Ok(generated) = engine.generate(generate, None).await {
-                codes.extend(generated.codes);
+                given.codes.extend(generated.codes);
             }
         }
         Step::Redeem(code, who) => {
-            if let Some(&code) = codes.get(usize::from(code) % codes.len().max(1)) {
+            if let Some(code) = given.code(code) {
                 let _ = engine.redeem(code, email(&name(who)), None).await;
+            }
+        }
+        Step::Reserve(code, who) => {
+            if let Some(code) = given.code(code)
+                && let Ok(held) = engine.reserve(code, email(&name(who)), 600, None).await
+            {
+                given.holds.push(held.reservation);
+            }
+        }
+        Step::Confirm(hold) => {
+            if let Some(hold) = given.hold(hold) {
+                let _ = engine.confirm(hold, None).await;
+            }
+        }
+        Step::Release(hold) => {
+            if let Some(hold) = given.hold(hold) {
+                let _ = engine.release(hold, None).await;
+            }
+        }
+        Step::Amend(code, how) => {
+            let Some(code) = given.code(code) else { return };
+            let _ = match how {
+                0 => engine.revoke(code, None).await,
+                1 => engine.restore(code, None).await,
+                _ => engine.extend(code, 3, None).await,
+            };
+        }
+        Step::Wave(count, draw) => {
+            let order = if draw { Order::Lottery } else { Order::Priority };
+            if let Ok(sent) = engine.wave(Wave { count, order, ..Wave::default() }, None).await {
+                given.codes.extend(sent.codes.into_iter().map(|(code, _)| code));
             }
         }
         Step::Share(from, to) => {
@@ -96,7 +155,7 @@ async fn take(launch: &Launch, step: Step, codes: &mut Vec<InviteCode>) {
         }
         Step::Earn(who) => {
             if let Ok(earned) = engine.earn(email(&name(who)), None).await {
-                codes.extend(earned.codes);
+                given.codes.extend(earned.codes);
             }
         }
         Step::Observe(seen) => {
@@ -126,12 +185,12 @@ proptest! {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (live, replayed) = runtime.block_on(async {
             let launch = Launch::start().await;
-            let mut codes = Vec::new();
+            let mut given = Given::default();
             let mut panics = 0;
             for step in steps {
                 panics += usize::from(matches!(step, Step::Panic(..)));
                 if panics <= PANICS_MAX || !matches!(step, Step::Panic(..)) {
-                    take(&launch, step, &mut codes).await;
+                    take(&launch, step, &mut given).await;
                 }
             }
             POINTS.iter().for_each(|point| crash::arm(point, 0));
