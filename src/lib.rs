@@ -10,6 +10,7 @@ pub mod http;
 pub mod keys;
 pub mod shutdown;
 pub mod telemetry;
+mod waves;
 
 mod run;
 

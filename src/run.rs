@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::waitlist::Schedule;
 use actors::{Engine, Identity, OpenError, Options, Recovery};
 use metrics_exporter_prometheus::BuildError;
 use tokio::net::TcpListener;
@@ -25,6 +26,7 @@ use crate::http::{
 use crate::keys::{self, Keyring};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Recorder, StartTime};
+use crate::waves;
 
 /// How long `/readyz` says that the node stops before it does, so that a load balancer that looks
 /// a few times a second sends nobody new.
@@ -124,9 +126,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         let router = http::router(&node, service);
         servers.spawn(accept::serve(listener, router, limits.clone(), stop.clone()));
     }
-    let mut background = JoinSet::new();
-    background.spawn(recorder.keep_up());
-    background.spawn(keep_up(node));
+    let _background = background(node, recorder, config.waves.schedule());
 
     let outcome = tokio::select! {
         () = shutdown => Ok(()),
@@ -256,6 +256,17 @@ fn announce(
         eprintln!("events {from} to {to} are gone for good, as accepted with --accept-loss");
     }
     tracing::info!(events, snapshot_seq, replayed, cut, set_aside, seconds, ?lost, "recovered");
+}
+
+/// What goes on beside the requests.
+fn background(node: Arc<Node>, recorder: Recorder, schedule: Option<Schedule>) -> JoinSet<()> {
+    let mut background = JoinSet::new();
+    background.spawn(recorder.keep_up());
+    if let Some(schedule) = schedule {
+        background.spawn(waves::send(node.engine.clone(), schedule));
+    }
+    background.spawn(keep_up(node));
+    background
 }
 
 /// What has to be done every second for as long as the node runs.

@@ -1,9 +1,9 @@
 //! What happens in one domain because of another.
 
-use actors::waitlist::EntryState;
+use actors::waitlist::{EntryState, Order, Schedule};
 use actors::{Error, Generate, Rejection, Seen, Sighting, Wave, crash, invites};
 
-use crate::support::{Launch, email, wants, when_back};
+use crate::support::{Launch, email, later, minutes, wants, when_back};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_an_answer_sees_its_consequences_in_every_domain() {
@@ -59,6 +59,29 @@ async fn a_wave_that_a_crash_cut_in_two_is_whole_afterwards_and_the_same_when_as
     launch.engine.redeem(again.codes[0].0, email("ada"), None).await.unwrap();
     let stats = launch.engine.waitlist_stats().await.unwrap();
     assert_eq!((stats.waiting, stats.invited, stats.members), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_sends_one_wave_a_slot_and_makes_up_for_codes_that_ran_out() {
+    let launch = Launch::start().await;
+    for number in 0..6 {
+        launch.join(&format!("person{number}")).await.unwrap();
+    }
+    let (order, window) = (Order::Priority, (0, 0));
+    let schedule = Schedule { every_minutes: 60, count: 2, order, window, roll_on: true };
+    let engine = &launch.engine;
+    let first = engine.wave_of(&schedule).await.unwrap().unwrap();
+    assert_eq!((first.invited.invited, first.invited.already), (2, false));
+    let again = engine.wave_of(&schedule).await.unwrap().unwrap();
+    assert_eq!((again.codes, again.invited.already), (first.codes.clone(), true));
+    engine.redeem(first.codes[0].0, email("person0"), None).await.unwrap();
+    launch.pass_days(8);
+    let rolled = engine.wave_of(&schedule).await.unwrap().unwrap();
+    assert_eq!(rolled.invited.requested, 3, "two, and one for the code that nobody used");
+    launch.clock.set(later(launch.clock.now(), minutes(60)));
+    let launch = launch.restart().await;
+    let last = launch.engine.wave_of(&schedule).await.unwrap().unwrap();
+    assert_eq!((last.invited.requested, last.invited.invited), (2, 1), "once for each");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,6 +107,42 @@ async fn take(launch: &Launch, step: Step, given: &mut Given) {
         Step::Leave(who) => {
             let _ = engine.leave(launch.person(&name(who))).await;
         }
+        Step::Generate(..)
+        | Step::Redeem(..)
+        | Step::Reserve(..)
+        | Step::Confirm(_)
+        | Step::Release(_)
+        | Step::Amend(..)
+        | Step::Wave(..) => take_code(launch, step, given).await,
+        Step::Share(from, to) => {
+            let _ = engine.share(email(&name(from)), email(&name(to)), None, None).await;
+        }
+        Step::Earn(who) => {
+            if let Ok(earned) = engine.earn(email(&name(who)), None).await {
+                given.codes.extend(earned.codes);
+            }
+        }
+        Step::Observe(seen) => {
+            let sighting =
+                |(who, kind)| Sighting { person: launch.person(&name(who)), kind, at: None };
+            let _ = engine.observe(seen.into_iter().map(sighting).collect(), None).await;
+        }
+        Step::Evaluate => {
+            let _ = engine.evaluate(None).await;
+        }
+        Step::Snapshot => {
+            let _ = engine.snapshot().await;
+        }
+        Step::Pass(passed) => launch.clock.set(later(launch.clock.now(), minutes(passed))),
+        Step::Panic(point, nth) => crash::arm(point, nth),
+    }
+}
+
+/// The steps that have to do with codes.
+async fn take_code(launch: &Launch, step: Step, given: &mut Given) {
+    let name = |number: u8| format!("person{number}");
+    let engine = &launch.engine;
+    match step {
         Step::Generate(count, to) => {
             let issued_to = to.map(|to| email(&name(to)));
             let generate = Generate { count, issued_to, ..Generate::default() };
@@ -150,27 +186,16 @@ async fn take(launch: &Launch, step: Step, given: &mut Given) {
                 given.codes.extend(sent.codes.into_iter().map(|(code, _)| code));
             }
         }
-        Step::Share(from, to) => {
-            let _ = engine.share(email(&name(from)), email(&name(to)), None, None).await;
-        }
-        Step::Earn(who) => {
-            if let Ok(earned) = engine.earn(email(&name(who)), None).await {
-                given.codes.extend(earned.codes);
-            }
-        }
-        Step::Observe(seen) => {
-            let sighting =
-                |(who, kind)| Sighting { person: launch.person(&name(who)), kind, at: None };
-            let _ = engine.observe(seen.into_iter().map(sighting).collect(), None).await;
-        }
-        Step::Evaluate => {
-            let _ = engine.evaluate(None).await;
-        }
-        Step::Snapshot => {
-            let _ = engine.snapshot().await;
-        }
-        Step::Pass(passed) => launch.clock.set(later(launch.clock.now(), minutes(passed))),
-        Step::Panic(point, nth) => crash::arm(point, nth),
+        Step::Join(..)
+        | Step::Boost(..)
+        | Step::Leave(_)
+        | Step::Share(..)
+        | Step::Earn(_)
+        | Step::Observe(_)
+        | Step::Evaluate
+        | Step::Snapshot
+        | Step::Pass(_)
+        | Step::Panic(..) => unreachable!("has nothing to do with codes"),
     }
 }
 

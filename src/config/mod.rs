@@ -30,6 +30,7 @@ mod settings;
 mod snapshots;
 mod storage;
 mod waitlist;
+mod waves;
 
 pub use archive::Archive;
 pub use invites::Invites;
@@ -47,3 +48,4 @@ pub use settings::Config;
 pub use snapshots::Snapshots;
 pub use storage::Storage;
 pub use waitlist::{Personas, Scoring, Waitlist};
+pub use waves::Waves;

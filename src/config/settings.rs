@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::rule::Rule;
 use super::{
     Archive, Invites, Limits, Log, Metrics, Quality, Referrals, Server, Snapshots, Storage,
-    Waitlist, archive, invites, limits, log, metrics, quality, referrals, server, snapshots,
-    storage, waitlist,
+    Waitlist, Waves, archive, invites, limits, log, metrics, quality, referrals, server, snapshots,
+    storage, waitlist, waves,
 };
 
 /// Every setting of a node. The default is the one that `config/vobee.toml` shows.
@@ -24,6 +24,8 @@ pub struct Config {
     pub limits: Limits,
     /// The waitlist and its scoring.
     pub waitlist: Waitlist,
+    /// Inviting by itself.
+    pub waves: Waves,
     /// Invite codes.
     pub invites: Invites,
     /// Referrals and their rewards.
@@ -48,13 +50,14 @@ impl Config {
 
 /// Every setting there is, in the order of the shipped file.
 pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
-    const ALL: [&[Rule]; 11] = [
+    const ALL: [&[Rule]; 12] = [
         server::RULES,
         storage::RULES,
         snapshots::RULES,
         archive::RULES,
         limits::RULES,
         waitlist::RULES,
+        waves::RULES,
         invites::RULES,
         referrals::RULES,
         quality::RULES,

@@ -348,3 +348,17 @@ fn a_wave_is_asked_for_properly_or_not_sent() {
     assert_eq!(drawn["message"], "invited 3 of 5: nobody else waits");
     assert_eq!(admin.post(INVITE, &json!({"count": 1})).problem(409), "nobody-waits");
 }
+
+#[test]
+fn a_schedule_invites_without_anybody_asking() {
+    let server =
+        Server::with(&[("VOBEE_WAVES__EVERY_MINUTES", "1440"), ("VOBEE_WAVES__COUNT", "1")]);
+    let mut admin = server.admin();
+    join_all(&mut admin, &["ada", "bob"]);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while admin.get("/api/waitlist/stats").expect(200)["invited"] != 1 {
+        assert!(std::time::Instant::now() < deadline, "nobody was invited");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(entry_of(&mut admin, "bob@example.com")["state"], "waiting");
+}

@@ -5,9 +5,14 @@ use crate::error::Error;
 use crate::ids::{Email, InviteCode, PersonId, Timestamp};
 use crate::people::{Profile, Text};
 use crate::request::RequestTag;
-use crate::waitlist::{self, Invited, Joined, Left, Order, Persona, Referrer, Rejection, Standing};
+use crate::waitlist::{
+    self, Invited, Joined, Left, Order, Persona, Referrer, Rejection, Schedule, Standing,
+};
 
 use super::Engine;
+
+/// So many people more than asked for are in one wave, at most.
+const ROLLED_MAX: u32 = 10_000;
 
 /// What somebody who joins says.
 #[derive(Clone, Debug)]
@@ -50,11 +55,11 @@ pub struct Sent {
 
 /// `WAVE-20251220T093000.250000Z`: to the microsecond, since a wave without a label is a new one
 /// each time.
-fn label(now: Timestamp) -> String {
+fn label(kind: &str, now: Timestamp) -> String {
     let fraction = now.micros().rem_euclid(1_000_000);
     let time = now.to_string();
     let seconds = time.split(['.', 'Z']).next().unwrap_or_default();
-    format!("WAVE-{}.{fraction:06}Z", seconds.replace(['-', ':'], ""))
+    format!("{kind}-{}.{fraction:06}Z", seconds.replace(['-', ':'], ""))
 }
 
 /// A stretch of the queue with what is known of the people in it.
@@ -159,9 +164,42 @@ impl Engine {
     /// # Errors
     /// [`waitlist::Rejection`] when the gate is red or nobody waits.
     pub async fn wave(&self, wave: Wave, tag: Option<RequestTag>) -> Result<Sent, Error> {
+        self.send(wave, 0, tag).await
+    }
+
+    /// The slot of the schedule that it is now, if a wave belongs to it.
+    #[must_use]
+    pub fn slot(&self, schedule: &Schedule) -> Option<Timestamp> {
+        schedule.slot(self.now())
+    }
+
+    /// The wave of the slot that it is now: sent now, or before; None when none belongs to it.
+    ///
+    /// # Errors
+    /// As for [`wave`](Self::wave).
+    pub async fn wave_of(&self, schedule: &Schedule) -> Result<Option<Sent>, Error> {
+        self.take_writes()?;
+        let Some(slot) = schedule.slot(self.now()) else { return Ok(None) };
+        let mut rolled = 0;
+        if schedule.roll_on {
+            let lapsed = self.0.invites.stats(self.now()).await?.lapsed;
+            let before = self.0.waitlist.stats(self.now()).await?.rolled;
+            let more = lapsed.saturating_sub(before).min(u64::from(ROLLED_MAX));
+            rolled = u32::try_from(more).unwrap_or(ROLLED_MAX);
+        }
+        let wave = Wave {
+            count: schedule.count.saturating_add(rolled),
+            batch_id: Some(label("AUTO", slot)),
+            order: schedule.order,
+            expires_in_days: None,
+        };
+        self.send(wave, rolled, None).await.map(Some)
+    }
+
+    async fn send(&self, wave: Wave, rolled: u32, tag: Option<RequestTag>) -> Result<Sent, Error> {
         let now = self.now();
         let policy = &self.0.policies.invites;
-        let batch = wave.batch_id.unwrap_or_else(|| label(now));
+        let batch = wave.batch_id.unwrap_or_else(|| label("WAVE", now));
         let run = async |request| {
             let gate = self.0.quality.evaluate(now, None).await?;
             let command = waitlist::Wave {
@@ -172,6 +210,7 @@ impl Engine {
                 reasons: gate.alerts.into_iter().map(|alert| alert.message).collect(),
                 expires_days: wave.expires_in_days.unwrap_or(policy.expires_days),
                 seed: entropy::seed_of_a_draw(),
+                rolled,
             };
             let invited = self.0.waitlist.wave(now, request, command).await;
             super::stats::count_decision(gate.colour, false);

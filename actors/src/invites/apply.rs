@@ -11,14 +11,16 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
         Event::Issued { batch, codes, bound, holder, expires_at, max_uses, channel, .. } => {
             let (expires_at, max_uses, holder) = (*expires_at, *max_uses, *holder);
             let batch = batch.as_str().into();
-            let issue = Issue { batch, created_at: at, expires_at, max_uses, holder };
-            state.issue(issue, codes.iter().map(|&code| (code, *bound)), *channel);
+            let issue =
+                Issue { batch, channel: *channel, created_at: at, expires_at, max_uses, holder };
+            state.issue(issue, codes.iter().map(|&code| (code, *bound)));
         }
         Event::Sent { batch, codes, expires_at } => {
             let (batch, expires_at) = (batch.as_str().into(), *expires_at);
-            let issue = Issue { batch, created_at: at, expires_at, max_uses: 1, holder: None };
+            let (channel, holder) = (Channel::Wave, None);
+            let issue = Issue { batch, channel, created_at: at, expires_at, max_uses: 1, holder };
             let codes = codes.iter().map(|&(code, person)| (code, Some(person)));
-            state.issue(issue, codes, Channel::Wave);
+            state.issue(issue, codes);
         }
         Event::Redeemed { code, person, .. } => state.redeem(*code, *person, at),
         Event::Bound { code, person } => state.bind(*code, *person),

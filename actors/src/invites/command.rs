@@ -166,4 +166,6 @@ pub struct Stats {
     pub issued: [u64; 3],
     /// All redemptions ever.
     pub redemptions: u64,
+    /// Codes of waves that ran out of time unused.
+    pub lapsed: u64,
 }

@@ -6,7 +6,7 @@ use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record::{self, Persisted, Unreadable};
 
 /// Why codes were issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Channel {
     /// An operator asked for them.
     Batch,

@@ -7,13 +7,14 @@ use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::record::Unreadable;
 
+use super::event::Channel;
 use super::holds::{Hold, Outcome};
 use super::state::{Code, Issue, Member, State};
 
 /// Created at, expires at, uses at most, holder.
 type IssueV1 = (i64, i64, u32, Option<u128>);
-/// Batch, and the rest.
-type IssueV2 = (String, IssueV1);
+/// Batch, channel, and the rest.
+type IssueV2 = (String, u8, IssueV1);
 /// Code, bound to, number of its issue, uses.
 type CodeV1 = (InviteCode, Option<u128>, u32, u32);
 /// As before, whether revoked, and an expiry of its own.
@@ -29,7 +30,8 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.list(state.issues.iter().map(|issue| -> IssueV2 {
         let holder = issue.holder.map(PersonId::get);
         let times = (issue.created_at.micros(), issue.expires_at.micros());
-        (issue.batch.to_string(), (times.0, times.1, issue.max_uses, holder))
+        let rest = (times.0, times.1, issue.max_uses, holder);
+        (issue.batch.to_string(), issue.channel as u8, rest)
     }))?;
     out.list(state.codes.iter().enumerate().map(|(index, code)| -> CodeV2 {
         let extended = state.extended.get(&(index as u32)).map(|at| at.micros());
@@ -56,8 +58,14 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
 
 pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
-    input.list(|(batch, issue): IssueV2| {
-        state.issues.push(restored(batch, issue));
+    input.list(|(batch, channel, issue): IssueV2| {
+        let channel = match channel {
+            0 => Channel::Batch,
+            1 => Channel::Reward,
+            2 => Channel::Wave,
+            _ => return Err(Unreadable::new(format!("channel {channel} of codes"))),
+        };
+        state.issues.push(restored(batch, channel, issue));
         Ok(())
     })?;
     input
@@ -84,7 +92,8 @@ pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> 
 pub(super) fn restore_v1(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
     input.list(|issue: IssueV1| {
-        state.issues.push(restored(String::new(), issue));
+        let channel = if issue.3.is_some() { Channel::Reward } else { Channel::Batch };
+        state.issues.push(restored(String::new(), channel, issue));
         Ok(())
     })?;
     input.list(|code: CodeV1| put_back(&mut state, code, false, None))?;
@@ -94,10 +103,11 @@ pub(super) fn restore_v1(input: &mut ImageReader<'_>) -> Result<State, Unreadabl
     Ok(state)
 }
 
-fn restored(batch: String, issue: IssueV1) -> Issue {
+fn restored(batch: String, channel: Channel, issue: IssueV1) -> Issue {
     let (created_at, expires_at, max_uses, holder) = issue;
     Issue {
         batch: batch.into(),
+        channel,
         created_at: Timestamp::from_micros(created_at),
         expires_at: Timestamp::from_micros(expires_at),
         max_uses,

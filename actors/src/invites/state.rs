@@ -71,6 +71,7 @@ impl CodeStatus {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Issue {
     pub(super) batch: Box<str>,
+    pub(super) channel: Channel,
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) max_uses: u32,
@@ -96,6 +97,7 @@ enum Counted {
     Open {
         expires_at: Timestamp,
         full_until: Option<Timestamp>,
+        wave: bool,
     },
 }
 
@@ -119,6 +121,8 @@ pub(crate) struct State {
     pub(super) extended: HashMap<u32, Timestamp>,
     pub(super) holds: Holds,
     pub(super) open: BTreeMap<Timestamp, u64>,
+    /// As `open`, of codes that were sent in waves.
+    pub(super) open_waves: BTreeMap<Timestamp, u64>,
     /// When codes stop being reserved, unless something happens before.
     pub(super) full: BTreeMap<Timestamp, u64>,
     pub(super) used: u64,
@@ -260,6 +264,7 @@ impl State {
             revoked: self.revoked,
             issued: self.issued,
             redemptions: self.redemptions,
+            lapsed: until(&self.open_waves),
         }
     }
 
@@ -281,8 +286,8 @@ impl State {
         &mut self,
         issue: Issue,
         codes: impl ExactSizeIterator<Item = (InviteCode, Option<PersonId>)>,
-        channel: Channel,
     ) {
+        let channel = issue.channel;
         let (number, first) = (self.issues.len() as u32, self.codes.len() as u32);
         let count = codes.len();
         if channel == Channel::Wave {
@@ -383,7 +388,8 @@ impl State {
         let (held, first_end) = self.holds.open(index);
         let full = code.uses + held >= issue.max_uses;
         let full_until = if full { first_end } else { None };
-        Counted::Open { expires_at: self.expires_at(index), full_until }
+        let wave = issue.channel == Channel::Wave;
+        Counted::Open { expires_at: self.expires_at(index), full_until, wave }
     }
 
     fn count(&mut self, counted: Counted, more: bool) {
@@ -399,8 +405,11 @@ impl State {
         match counted {
             Counted::Used => self.used = change(self.used),
             Counted::Revoked => self.revoked = change(self.revoked),
-            Counted::Open { expires_at, full_until } => {
+            Counted::Open { expires_at, full_until, wave } => {
                 in_map(&mut self.open, expires_at);
+                if wave {
+                    in_map(&mut self.open_waves, expires_at);
+                }
                 if let Some(until) = full_until {
                     in_map(&mut self.full, until);
                 }

@@ -8,9 +8,9 @@ use super::{EntryState, Event, State};
 /// Folds one event into the state. Holds no rule: what is in an event has been decided.
 pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
     match *event {
-        Event::Waved { ref batch, ref people, requested, order, gate, .. } => {
+        Event::Waved { ref batch, ref people, requested, order, gate, rolled, .. } => {
             let wave = Waved { requested, invited: people.len() as u32, order, gate, at };
-            state.wave(batch, people, wave);
+            state.wave(batch, people, wave, rolled);
         }
         Event::Joined { person, persona, score, referrer } => {
             state.add_waiting(person, persona, score, referrer.is_some(), at);

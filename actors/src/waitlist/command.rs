@@ -49,6 +49,7 @@ pub(crate) struct Wave {
     pub(crate) expires_days: u32,
     /// What a lottery is drawn from.
     pub(crate) seed: u64,
+    pub(crate) rolled: u32,
 }
 
 /// The answer to a wave.
@@ -161,4 +162,6 @@ pub struct Stats {
     pub invites_per_day: f64,
     /// All joins ever: without a referral code, and with one.
     pub joins: [u64; 2],
+    /// Invitations that ran out unused and that later waves have made up for.
+    pub rolled: u64,
 }

@@ -86,6 +86,7 @@ pub(super) fn wave(state: &State, wave: &Wave) -> Result<Decided<Event, Invited>
         gate: wave.gate,
         seed: wave.seed,
         expires_days: wave.expires_days,
+        rolled: wave.rolled,
     }))
 }
 
@@ -260,6 +261,7 @@ mod tests {
             reasons: vec!["why".to_owned()],
             expires_days: 7,
             seed: 1,
+            rolled: 0,
         }
     }
 

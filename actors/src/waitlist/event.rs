@@ -58,6 +58,8 @@ pub enum Event {
         seed: u64,
         /// Days that the codes are valid.
         expires_days: u32,
+        /// How many of those asked for make up for invitations that ran out unused.
+        rolled: u32,
     },
     /// Somebody redeemed a code and is in.
     Admitted {
@@ -65,6 +67,9 @@ pub enum Event {
         person: PersonId,
     },
 }
+
+/// Of a wave: requested, order, gate, seed, days that codes are valid, rolled.
+type How = (u32, u8, u8, u64, u32, u32);
 
 impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
@@ -86,8 +91,8 @@ impl Persisted for Event {
             Self::Boosted { person, points } => record::encode(&(person, points), out),
             Self::Left { person, was } => record::encode(&(person, was.number()), out),
             Self::Invited { person } | Self::Admitted { person } => record::encode(person, out),
-            Self::Waved { batch, people, requested, order, gate, seed, expires_days } => {
-                let how = (requested, order.number(), gate.number(), seed, expires_days);
+            Self::Waved { batch, people, requested, order, gate, seed, expires_days, rolled } => {
+                let how = (requested, order.number(), gate.number(), seed, expires_days, rolled);
                 record::encode(&(batch, people, how), out);
             }
         }
@@ -113,12 +118,12 @@ impl Persisted for Event {
             (5, 1) => Self::Admitted { person: record::decode(payload)? },
             (6, 1) => {
                 let (batch, people, how) = record::decode(payload)?;
-                let (requested, order, gate, seed, expires_days): (u32, u8, u8, u64, u32) = how;
+                let (requested, order, gate, seed, expires_days, rolled): How = how;
                 let order = Order::from_number(order)
                     .ok_or_else(|| Unreadable::new(format!("order {order} of a wave")))?;
                 let gate = Colour::from_number(gate)
                     .ok_or_else(|| Unreadable::new(format!("colour {gate} of a gate")))?;
-                Self::Waved { batch, people, requested, order, gate, seed, expires_days }
+                Self::Waved { batch, people, requested, order, gate, seed, expires_days, rolled }
             }
             _ => return Err(Unreadable::new(format!("waitlist event {tag} version {version}"))),
         })

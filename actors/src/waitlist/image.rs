@@ -51,7 +51,8 @@ fn waves(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.list(state.waves.iter().map(|(batch, wave)| -> WaveV2 {
         let (order, gate) = (wave.order.number(), wave.gate.number());
         (batch.to_string(), wave.requested, wave.invited, order, gate, wave.at.micros())
-    }))
+    }))?;
+    out.put(&state.rolled)
 }
 
 /// What tells a state from another one, without a walk over all entries.
@@ -105,6 +106,7 @@ pub(super) fn restore(input: &mut ImageReader<'_>, with_waves: bool) -> Result<S
             state.waves.insert(batch.into(), Waved { requested, invited, order, gate, at });
             Ok(())
         })?;
+        state.rolled = input.take()?;
     }
     Ok(state)
 }

@@ -82,6 +82,8 @@ pub(crate) struct State {
     pub(super) processed: Daily,
     pub(super) joins: [u64; 2],
     pub(super) waves: BTreeMap<Box<str>, Waved>,
+    /// Invitations that ran out unused and that later waves have made up for.
+    pub(super) rolled: u64,
 }
 
 impl State {
@@ -159,6 +161,7 @@ impl State {
             by_persona: self.by_persona,
             invites_per_day: self.processed.recently(now) as f64 / DAYS as f64,
             joins: self.joins,
+            rolled: self.rolled,
         }
     }
 
@@ -176,7 +179,7 @@ impl State {
                 &self.processed,
                 self.joins,
                 self.left.iter().collect::<BTreeMap<_, _>>(),
-                &self.waves,
+                (&self.waves, self.rolled),
             ),
         ))
     }
@@ -296,7 +299,8 @@ impl State {
     }
 
     /// Invites the people of a wave.
-    pub(super) fn wave(&mut self, batch: &str, people: &[PersonId], wave: Waved) {
+    pub(super) fn wave(&mut self, batch: &str, people: &[PersonId], wave: Waved, rolled: u32) {
+        self.rolled += u64::from(rolled);
         for &person in people {
             self.advance(person, EntryState::Invited, wave.at);
         }
