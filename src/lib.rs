@@ -11,6 +11,7 @@ pub mod keys;
 pub mod shutdown;
 pub mod telemetry;
 
+mod load;
 mod run;
 
 pub use run::{RunError, run};

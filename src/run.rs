@@ -21,6 +21,7 @@ use crate::config::{Config, Server};
 use crate::http::accept::{self, Limits};
 use crate::http::{self, Admission, Complaints, DiskGuard, Doorkeeper, Node, Proxies, Service};
 use crate::keys::{self, Keyring};
+use crate::load::{self, Meter};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Recorder, StartTime};
 
@@ -123,6 +124,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     }
     let mut background = JoinSet::new();
     background.spawn(recorder.keep_up());
+    background.spawn(load::watch(engine.clone(), Meter::new(&node.dir)));
     background.spawn(keep_up(node));
 
     let outcome = tokio::select! {

@@ -37,6 +37,8 @@ const ROUTES: [(&str, &str, &[&str]); 22] = [
     ("GET", "/api/quality/trust-score", APP),
     ("POST", "/api/quality/evaluate-gate", APP),
     ("GET", "/api/quality/alerts", APP),
+    ("GET", "/api/quality/history", APP),
+    ("POST", "/api/quality/metrics", ADMIN),
     ("POST", "/api/operations/snapshot", ADMIN),
     ("POST", "/api/operations/compact", ADMIN),
     ("GET", "/health", EVERYBODY),
