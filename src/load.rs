@@ -1,7 +1,7 @@
 //! How loaded the machine is: the mean use of processor, memory and disk, each in 0..=1.
 //!
-//! Where the process runs in a container with limits (cgroup v2), its processor and memory are those
-//! that the container may use. What is absent: any conclusion, which is the gate's.
+//! Where the process runs in a container with limits (cgroup v2), its processor and memory are
+//! those that the container may use. What is absent: any conclusion, which is the gate's.
 
 use std::fs;
 use std::io;
@@ -73,7 +73,10 @@ impl Meter {
     pub(crate) fn new(disk: &Path) -> Self {
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-        Self::at(Path::new("/proc"), &Path::new("/sys/fs/cgroup").join(own), disk)
+        let root = Path::new("/sys/fs/cgroup");
+        // A container may see its own folder as the root, under the path that the host gave it.
+        let cgroup = Some(root.join(own)).filter(|own| own.is_dir());
+        Self::at(Path::new("/proc"), cgroup.as_deref().unwrap_or(root), disk)
     }
 
     fn at(proc: &Path, cgroup: &Path, disk: &Path) -> Self {

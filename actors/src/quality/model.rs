@@ -30,12 +30,13 @@ fn step() -> impl Strategy<Value = Step> {
     let rate = || prop::option::of(share());
     let load = prop::sample::select(vec![None, Some(0.1), Some(0.85), Some(0.95)]);
     let seen = prop::sample::select(Seen::ALL.to_vec());
+    let drill = ([rate(), rate(), rate()], 0..60_u32);
     prop_oneof![
         6 => (1..40_u32).prop_map(Step::Pass),
         1 => (40..3_000_u32).prop_map(Step::Pass),
         2 => (1..9_u8).prop_map(Step::Come),
         4 => (any::<u8>(), seen).prop_map(|(who, seen)| Step::See(who, seen)),
-        2 => ([rate(), rate(), rate()], 0..60_u32).prop_map(|(rates, for_)| Step::Drill(rates, for_)),
+        2 => drill.prop_map(|(rates, minutes)| Step::Drill(rates, minutes)),
         1 => load.prop_map(Step::Load),
     ]
 }

@@ -1,8 +1,9 @@
 //! Rates, the trust score, and what is said about them.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::ids::Timestamp;
+use crate::record;
 
 use super::drill::{Drill, Source};
 use super::gate::{self, Colour, Level, METRICS};
@@ -182,12 +183,8 @@ pub struct Trust {
     /// After red: until when only half as many are let in.
     pub halved_until: Option<Timestamp>,
     /// The drill that is on. Answers that were kept before there were drills end above.
-    #[serde(deserialize_with = "if_there")]
+    #[serde(deserialize_with = "record::if_there")]
     pub drill: Option<Drill>,
-}
-
-fn if_there<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Drill>, D::Error> {
-    Ok(Option::deserialize(input).unwrap_or_default())
 }
 
 impl Trust {
@@ -261,7 +258,6 @@ fn alert(policy: &Policy, metric: usize, severity: Level, value: f64, since: Tim
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record;
 
     #[test]
     fn the_seeds_rates_give_the_seeds_trust() {
