@@ -59,10 +59,12 @@ struct Model {
 }
 
 fn level(bad: f64, warning: f64, critical: f64) -> Level {
-    match () {
-        () if bad > critical => Level::Critical,
-        () if bad > warning => Level::Warning,
-        () => Level::Calm,
+    if bad > critical {
+        Level::Critical
+    } else if bad > warning {
+        Level::Warning
+    } else {
+        Level::Calm
     }
 }
 
