@@ -12,6 +12,7 @@ pub mod shutdown;
 pub mod telemetry;
 mod waves;
 
+mod load;
 mod run;
 
 pub use run::{RunError, run};

@@ -24,6 +24,7 @@ use crate::http::{
     self, Admission, Complaints, DiskGuard, Doorkeeper, Guesses, Node, Proxies, Service,
 };
 use crate::keys::{self, Keyring};
+use crate::load::{self, Meter};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Recorder, StartTime};
 use crate::waves;
@@ -262,6 +263,7 @@ fn announce(
 fn background(node: Arc<Node>, recorder: Recorder, schedule: Option<Schedule>) -> JoinSet<()> {
     let mut background = JoinSet::new();
     background.spawn(recorder.keep_up());
+    background.spawn(load::watch(node.engine.clone(), Meter::new(&node.dir)));
     if let Some(schedule) = schedule {
         background.spawn(waves::send(node.engine.clone(), schedule));
     }

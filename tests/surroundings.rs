@@ -11,7 +11,7 @@ use crate::shipped::{
 };
 
 /// Every family that the node exports, under the name that its series have.
-const METRICS: [&str; 56] = [
+const METRICS: [&str; 57] = [
     "vobee_waitlist_joins_total",
     "vobee_waitlist_join_rejections_total",
     "vobee_waitlist_entries",
@@ -26,6 +26,7 @@ const METRICS: [&str; 56] = [
     "vobee_churn_ratio",
     "vobee_fraud_ratio",
     "vobee_engagement_ratio",
+    "vobee_system_load_ratio",
     "vobee_gate_state",
     "vobee_gate_transitions_total",
     "vobee_gate_decisions_total",

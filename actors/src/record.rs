@@ -87,6 +87,15 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
         .map_err(|error| Unreadable::new(error.to_string()))
 }
 
+/// Reads a field that stands last and that encodings from before it was there end without.
+pub(crate) fn if_there<'de, D, T>(input: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de> + Default,
+{
+    Ok(T::deserialize(input).unwrap_or_default())
+}
+
 /// SHA-256 of a value's encoding: equal states have equal digests.
 pub(crate) fn digest<T: Serialize>(value: &T) -> [u8; 32] {
     let mut bytes = Vec::new();

@@ -1,5 +1,6 @@
 //! What happens in one domain because of another.
 
+use actors::quality::{Colour, DrillRates, Drilling, Ratio, Source, Window};
 use actors::waitlist::{EntryState, Order, Schedule};
 use actors::{Error, Generate, Rejection, Seen, Sighting, Wave, crash, invites};
 
@@ -201,4 +202,57 @@ async fn a_referral_code_brings_its_owner_a_referral() {
     launch.engine.join(actors::Join { referral_code, ..wants("bob") }, None).await.unwrap();
     let quality = launch.engine.referral_quality(launch.person("ada")).await.unwrap();
     assert_eq!(quality.referred, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_that_a_red_gate_holds_back_are_there_when_it_has_opened() {
+    let mut launch = Launch::start().await;
+    for (number, code) in launch.codes(3).await.into_iter().enumerate() {
+        let friend = email(&format!("friend{number}"));
+        launch.engine.share(email("ada"), friend.clone(), None, None).await.unwrap();
+        launch.engine.redeem(code, friend, None).await.unwrap();
+    }
+    launch.engine.see_load(Ratio::new(0.95)).await.unwrap();
+    let held = launch.engine.earn(email("ada"), None).await.unwrap();
+    assert_eq!((held.earned, held.held, held.codes.len()), (false, true, 0));
+    let one = Generate { count: 1, ..Generate::default() };
+    let refused = launch.engine.generate(one.clone(), None).await.unwrap_err();
+    let Error::Rejected(Rejection::Invites(invites::Rejection::InvitesPaused { reasons })) =
+        refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(reasons, ["system_load is 0.95, above its critical line of 0.90"]);
+    launch.engine.see_load(Ratio::new(0.5)).await.unwrap();
+    assert!(launch.engine.generate(one.clone(), None).await.is_err(), "calm has to last");
+    launch = launch.restart().await;
+    launch.clock.set(later(launch.clock.now(), minutes(16)));
+    let earned = launch.engine.earn(email("ada"), None).await.unwrap();
+    assert_eq!((earned.earned, earned.held, earned.codes.len()), (true, false, 3));
+    assert!(launch.engine.generate(one, None).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_and_drill_are_the_same_after_a_snapshot_and_a_restart() {
+    let launch = Launch::start().await;
+    let churn = Ratio::new(0.16);
+    let rates = DrillRates { churn, ..DrillRates::default() };
+    for minutes_more in [20, 7, 7, 7, 7] {
+        let drilling = Drilling { rates, minutes: 20 };
+        launch.engine.drill(drilling, None).await.unwrap();
+        launch.clock.set(later(launch.clock.now(), minutes(minutes_more)));
+    }
+    launch.engine.evaluate(None).await.unwrap();
+    launch.engine.snapshot().await.unwrap();
+    let window = Window::new(None, None, launch.clock.now()).unwrap();
+    let points = launch.engine.quality_history(window).await.unwrap();
+    assert_eq!(points.len(), 6);
+    let trust = launch.engine.trust().await.unwrap();
+    assert_eq!((trust.source(), trust.colour), (Source::Drill, Colour::Yellow));
+    let launch = launch.restart().await;
+    assert_eq!(launch.engine.quality_history(window).await.unwrap(), points);
+    assert_eq!(launch.engine.trust().await.unwrap(), trust);
+    launch.clock.set(later(launch.clock.now(), minutes(20)));
+    let trust = launch.engine.evaluate(None).await.unwrap();
+    assert_eq!((trust.source(), trust.colour), (Source::Measured, Colour::Green));
 }

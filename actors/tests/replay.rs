@@ -1,5 +1,6 @@
 //! Replay equals live, whatever happens in between.
 
+use actors::quality::{DrillRates, Drilling, Ratio};
 use actors::waitlist::Order;
 use actors::{Generate, InviteCode, Seen, Sighting, Uuid, Wave, crash};
 use proptest::prelude::*;
@@ -22,6 +23,8 @@ enum Step {
     Earn(u8),
     Observe(Vec<(u8, Seen)>),
     Evaluate,
+    Drill(u8, u32),
+    Load(Option<u8>),
     Snapshot,
     Pass(i64),
     Panic(&'static str, u32),
@@ -61,6 +64,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => who.clone().prop_map(Step::Earn),
         3 => prop::collection::vec((who, seen), 1..4).prop_map(Step::Observe),
         1 => Just(Step::Evaluate),
+        1 => (0..=100_u8, 0..200_u32).prop_map(|(churn, minutes)| Step::Drill(churn, minutes)),
+        1 => prop::option::of(0..=100_u8).prop_map(Step::Load),
         2 => Just(Step::Snapshot),
         2 => (-30..6_000_i64).prop_map(Step::Pass),
         1 => (prop::sample::select(POINTS.to_vec()), 1..4_u32)
@@ -83,6 +88,10 @@ impl Given {
     fn hold(&self, number: u8) -> Option<Uuid> {
         self.holds.get(usize::from(number) % self.holds.len().max(1)).copied()
     }
+}
+
+fn percent(number: u8) -> Option<Ratio> {
+    Ratio::new(f64::from(number) / 100.0)
 }
 
 /// Takes one step. What it is answered does not matter here: refusals and lost answers are part of
@@ -129,6 +138,13 @@ async fn take(launch: &Launch, step: Step, given: &mut Given) {
         }
         Step::Evaluate => {
             let _ = engine.evaluate(None).await;
+        }
+        Step::Drill(churn, minutes) => {
+            let rates = DrillRates { churn: percent(churn), ..DrillRates::default() };
+            let _ = engine.drill(Drilling { rates, minutes }, None).await;
+        }
+        Step::Load(load) => {
+            let _ = engine.see_load(load.and_then(percent)).await;
         }
         Step::Snapshot => {
             let _ = engine.snapshot().await;
@@ -193,6 +209,8 @@ async fn take_code(launch: &Launch, step: Step, given: &mut Given) {
         | Step::Earn(_)
         | Step::Observe(_)
         | Step::Evaluate
+        | Step::Drill(..)
+        | Step::Load(_)
         | Step::Snapshot
         | Step::Pass(_)
         | Step::Panic(..) => unreachable!("has nothing to do with codes"),

@@ -103,6 +103,7 @@ impl Quality {
                 trust: lines(self.thresholds.trust),
                 fraud: lines(self.thresholds.fraud),
                 engagement: lines(self.thresholds.engagement),
+                load: lines(self.thresholds.load),
             },
             resume_minutes: self.resume_minutes,
             half_rate_minutes: self.half_rate_minutes,

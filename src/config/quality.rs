@@ -45,6 +45,8 @@ pub struct Thresholds {
     pub fraud: Lines,
     /// Alerts below.
     pub engagement: Lines,
+    /// Alerts when the mean use of processor, memory and disk is above.
+    pub load: Lines,
 }
 
 /// Where a metric warns (waves are halved), and where it is critical (inviting stops).
@@ -70,6 +72,7 @@ impl Default for Quality {
                 trust: Lines { warning: 0.80, critical: 0.70 },
                 fraud: Lines { warning: 0.02, critical: 0.05 },
                 engagement: Lines { warning: 0.50, critical: 0.30 },
+                load: Lines { warning: 0.80, critical: 0.90 },
             },
         }
     }
@@ -92,15 +95,18 @@ pub(super) const RULES: &[Rule] = &[
     Rule::number("quality.thresholds.fraud.critical", 0.0, 1.0),
     Rule::number("quality.thresholds.engagement.warning", 0.0, 1.0),
     Rule::number("quality.thresholds.engagement.critical", 0.0, 1.0),
+    Rule::number("quality.thresholds.load.warning", 0.0, 1.0),
+    Rule::number("quality.thresholds.load.critical", 0.0, 1.0),
 ];
 
 impl Quality {
     /// What single values cannot show: the key at fault and what is wrong.
     pub(super) fn conflicts(&self) -> Vec<(&'static str, String)> {
-        let Thresholds { churn, trust, fraud, engagement } = self.thresholds;
+        let Thresholds { churn, trust, fraud, engagement, load } = self.thresholds;
         let above = [
             ("quality.thresholds.churn.critical", churn),
             ("quality.thresholds.fraud.critical", fraud),
+            ("quality.thresholds.load.critical", load),
         ];
         let below = [
             ("quality.thresholds.trust.critical", trust),

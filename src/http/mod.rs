@@ -69,6 +69,8 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .get("/api/quality/trust-score", App, quality::trust_score)
         .post("/api/quality/evaluate-gate", App, quality::evaluate_gate)
         .get("/api/quality/alerts", App, quality::alerts)
+        .get("/api/quality/history", App, quality::history)
+        .post("/api/quality/metrics", Admin, quality::drill)
         .post("/api/operations/backup", Admin, operations::backup)
         .post("/api/operations/snapshot", Admin, operations::snapshot)
         .post("/api/operations/compact", Admin, operations::compact)

@@ -66,6 +66,11 @@ impl Query {
         })
     }
 
+    /// Something else is wrong with a parameter.
+    pub(crate) fn wrong(&mut self, name: &'static str, message: String) {
+        self.errors.push(FieldError { field: name.to_owned(), message: message.into() });
+    }
+
     /// Complains of everything that was wrong, and of parameters that nobody asked for.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         let known = self.known.join(", ");
@@ -83,9 +88,10 @@ impl Query {
     }
 }
 
+/// A plus stands for itself: times have one in front of their offset, addresses one in front of
+/// their tag, and nothing that is asked for here has spaces.
 fn decode(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// As much of a name as is safe to repeat.
@@ -103,7 +109,7 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_and_bounded() {
-        let mut query = Query::parse(Some("email=a%2Bb%40x.org&limit=7"));
+        let mut query = Query::parse(Some("email=a+b%40x.org&limit=7"));
         let email = query.parsed("email", |text| Ok::<_, String>(text.to_owned()));
         assert_eq!(email.as_deref(), Some("a+b@x.org"));
         assert_eq!(query.integer::<usize>("limit", 1..=10), Some(7));

@@ -82,13 +82,14 @@ fn fields_of_the_wrong_type_are_named_all_at_once() {
 fn fields_that_are_missing_or_null_are_named_all_at_once() {
     let witness = Witness::start();
     let mut admin = witness.admin();
-    let routes: [(&str, &[&str]); 6] = [
+    let routes: [(&str, &[&str]); 7] = [
         ("/api/waitlist/join", &["email", "use_case", "persona"]),
         ("/api/waitlist/ada%40example.com/boost", &["points", "reason"]),
         ("/api/invites/generate", &["batch_size"]),
         ("/api/invites/redeem", &["code", "email"]),
         ("/api/referrals/share", &["inviter_email", "recipient_email"]),
         ("/api/quality/events", &["events"]),
+        ("/api/quality/metrics", &["for_minutes", "churn_rate"]),
     ];
     for (path, fields) in routes {
         let blamed: Vec<_> = fields.iter().map(|field| (*field, "is required")).collect();
@@ -120,6 +121,7 @@ fn an_unknown_field_is_named_with_the_nearest_known_one() {
         ("/api/referrals/earn", "user_emial", "user_email"),
         ("/api/referrals/share", "invitecode", "invite_code"),
         ("/api/quality/events", "event", "events"),
+        ("/api/quality/metrics", "churnrate", "churn_rate"),
         ("/api/waitlist/ada%40example.com/boost", "point", "points"),
     ];
     for (path, typed, meant) in routes {

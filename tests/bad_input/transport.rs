@@ -12,7 +12,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const JOIN: &str = "/api/waitlist/join";
 
 /// Every place that reads a body.
-const READERS: [&str; 8] = [
+const READERS: [&str; 9] = [
     JOIN,
     "/api/waitlist/ada%40example.com/boost",
     "/api/invites/generate",
@@ -21,6 +21,7 @@ const READERS: [&str; 8] = [
     "/api/referrals/share",
     "/api/quality/events",
     "/api/quality/evaluate-gate",
+    "/api/quality/metrics",
 ];
 
 fn post(client: &mut Client, path: &str, body: &[u8]) -> Answer {

@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 22] = [
+const ROUTES: [(&str, &str, &[&str]); 24] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -37,6 +37,8 @@ const ROUTES: [(&str, &str, &[&str]); 22] = [
     ("GET", "/api/quality/trust-score", APP),
     ("POST", "/api/quality/evaluate-gate", APP),
     ("GET", "/api/quality/alerts", APP),
+    ("GET", "/api/quality/history", APP),
+    ("POST", "/api/quality/metrics", ADMIN),
     ("POST", "/api/operations/snapshot", ADMIN),
     ("POST", "/api/operations/compact", ADMIN),
     ("GET", "/health", EVERYBODY),

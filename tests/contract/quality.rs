@@ -159,3 +159,145 @@ fn the_gate_is_asked_with_and_without_a_body() {
     assert_eq!(without, with);
     assert_eq!((&with["invites_allowed"], &with["trust_score"]), (&json!(true), &json!(1.0)));
 }
+
+const DRILL: &str = "/api/quality/metrics";
+const HISTORY: &str = "/api/quality/history";
+
+/// The minutes from now until a time in an answer, rounded.
+fn minutes_until(time: &Value) -> i64 {
+    let time = DateTime::parse_from_rfc3339(time.as_str().expect("a time")).expect("RFC 3339");
+    let seconds = (time.to_utc() - DateTime::<Utc>::from(SystemTime::now())).num_seconds();
+    (seconds + 30) / 60
+}
+
+#[test]
+fn a_drill_does_what_the_rates_would_and_is_marked_wherever_they_show() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let measured = admin.get("/api/quality/trust-score").expect(200);
+    assert_eq!((&measured["source"], &measured["until"]), (&json!("measured"), &Value::Null));
+
+    let rates = json!({"churn_rate": 0.25, "engagement_rate": 1, "for_minutes": 30});
+    let holds = admin.post(DRILL, &rates).expect(200);
+    assert_shape(&holds, &trust_shape());
+    let expected = json!({
+        "churn_rate": 0.25, "fraud_rate": 0.0, "engagement_rate": 1.0, "trust_score": 0.91,
+        "source": "drill", "gate": "red", "invites_paused": true, "health_status": "critical",
+    });
+    for (field, value) in expected.as_object().expect("an object") {
+        assert_eq!(&holds[field], value, "{field} in {holds}");
+    }
+    assert_eq!(minutes_until(&holds["until"]), 30);
+    assert_eq!(admin.get("/api/quality/trust-score").expect(200), holds);
+
+    let gate = admin.post(EVALUATE, &json!({})).expect(200);
+    assert_eq!((&gate["source"], &gate["until"]), (&json!("drill"), &holds["until"]));
+    assert_eq!(
+        (&gate["invites_allowed"], &gate["metrics"]["churn_rate"]),
+        (&json!(false), &json!(0.25))
+    );
+    let alerts = admin.get("/api/quality/alerts").expect(200);
+    assert_eq!(alerts["items"].as_array().map(Vec::len), Some(1), "{alerts}");
+    let alert = &alerts["items"][0];
+    assert_eq!((&alert["id"], &alert["source"]), (&json!("churn_rate-critical"), &json!("drill")));
+    assert_eq!(alert["until"], holds["until"]);
+    let refused = admin.post(GENERATE, &json!({"batch_size": 1}));
+    assert_eq!(refused.problem(409), "invites-paused");
+
+    let ended = admin.post(DRILL, &json!({"for_minutes": 0})).expect(200);
+    assert_eq!((&ended["source"], &ended["until"]), (&json!("measured"), &Value::Null));
+    assert_eq!((&ended["churn_rate"], &ended["gate"]), (&json!(0.0), &json!("red")));
+    assert_eq!(admin.get("/api/quality/alerts").expect(200)["items"], json!([]));
+    assert_eq!(admin.post(DRILL, &json!({"for_minutes": 0})).expect(200), ended);
+}
+
+#[test]
+fn a_drill_and_its_gate_outlive_a_restart() {
+    let mut server = Server::start();
+    let rates = json!({"fraud_rate": 0.03, "for_minutes": 1440});
+    let holds = server.admin().post(DRILL, &rates).expect(200);
+    assert_eq!((&holds["gate"], &holds["fraud_rate"]), (&json!("yellow"), &json!(0.03)));
+    let past = server.admin().get(HISTORY).expect(200);
+    assert_eq!(server.stop().code(), Some(0));
+    server.start_again();
+    let mut admin = server.admin();
+    assert_eq!(admin.get("/api/quality/trust-score").expect(200), holds);
+    let after = admin.get(HISTORY).expect(200);
+    assert_eq!(after["items"][0], past["items"][0]);
+    assert!(past["items"][0].is_object(), "{past}");
+}
+
+#[test]
+fn a_drill_needs_rates_within_bounds_and_a_time() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let all = ["churn_rate", "fraud_rate", "engagement_rate", "for_minutes"];
+    for wrong in [json!(7), json!(-1), json!("x"), json!(1.0001), json!([]), json!(true)] {
+        let body = json!({
+            "churn_rate": wrong, "fraud_rate": wrong, "engagement_rate": wrong,
+            "for_minutes": "soon",
+        });
+        let mut told = admin.post(DRILL, &body).wrong_fields();
+        told.sort_by_key(|field| all.iter().position(|known| known == field));
+        assert_eq!(told, all, "{wrong}");
+    }
+    for minutes in [json!(-1), json!(1441), json!(1.5), json!("60"), Value::Null, json!(1e300)] {
+        let body = json!({"churn_rate": 0.5, "for_minutes": minutes});
+        assert_eq!(admin.post(DRILL, &body).wrong_fields(), ["for_minutes"], "{minutes}");
+    }
+    assert_eq!(admin.post(DRILL, &json!({"for_minutes": 5})).wrong_fields(), ["churn_rate"]);
+    let unknown = json!({"trust_score": 0.1, "fraud_rate": 0.0, "for_minutes": 5});
+    assert_eq!(admin.post(DRILL, &unknown).wrong_fields(), ["trust_score"]);
+    let huge = admin.try_send(
+        "POST",
+        DRILL,
+        &[("content-type", "application/json")],
+        br#"{"churn_rate": 1e999, "for_minutes": 5}"#,
+    );
+    assert_eq!(huge.expect("an answer").problem(400), "malformed-json");
+    let trust = admin.get("/api/quality/trust-score").expect(200);
+    assert_eq!((&trust["source"], &trust["gate"]), (&json!("measured"), &json!("green")));
+}
+
+#[test]
+fn history_has_a_point_for_the_five_minutes_in_which_somebody_looked() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    admin.post(DRILL, &json!({"churn_rate": 0.16, "for_minutes": 60})).expect(200);
+    let past = admin.get(HISTORY).expect(200);
+    let point = json!({
+        "at": "time", "trust_score": "number", "churn_rate": "number", "fraud_rate": "number",
+        "engagement_rate": "number", "gate": "text", "source": "text",
+    });
+    assert_shape(&past, &json!({"since": "time", "step": "whole", "items": [point]}));
+    assert_eq!((&past["step"], &past["next"]), (&json!(5), &Value::Null));
+    assert_eq!(minutes_until(&past["since"]), -24 * 60 + 1);
+    let first = &past["items"][0];
+    // On a slow machine the node has looked by itself before the drill.
+    let drilled = first["source"] == "drill";
+    let (churn, gate) = if drilled { (0.16, "yellow") } else { (0.0, "green") };
+    assert_eq!((&first["churn_rate"], &first["gate"]), (&json!(churn), &json!(gate)));
+    let month = admin.get(&format!("{HISTORY}?since={}", days_ago(29))).expect(200);
+    assert_eq!(month["step"], 45);
+    assert_eq!(month["items"][0]["trust_score"], first["trust_score"]);
+    let escaped = days_ago(1).replace(':', "%3A");
+    let hours = admin.get(&format!("{HISTORY}?since={escaped}&step=60")).expect(200);
+    assert_eq!((&hours["step"], &hours["items"][0]["gate"]), (&json!(60), &json!(gate)));
+    let ahead = admin.get(&format!("{HISTORY}?since={}", days_ago(-2))).expect(200);
+    assert_eq!(ahead["items"], json!([]));
+}
+
+#[test]
+fn a_look_back_says_what_is_wrong_with_every_parameter() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let mut blamed = |query: &str| admin.get(&format!("{HISTORY}?{query}")).wrong_fields();
+    for step in ["0", "7", "-5", "1445", "5.5", "x", ""] {
+        assert_eq!(blamed(&format!("step={step}")), ["step"], "{step}");
+    }
+    for since in ["yesterday", "2026-01-05", "0", "", "2026-01-05T25:00:00Z"] {
+        assert_eq!(blamed(&format!("since={since}")), ["since"], "{since}");
+    }
+    assert_eq!(blamed(&format!("since={}&step=5", days_ago(20))), ["step"]);
+    assert_eq!(blamed("since=x&step=x&until=x"), ["since", "step", "until"]);
+}

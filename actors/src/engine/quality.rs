@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::ids::{PersonId, Timestamp};
-use crate::quality::{Observe, Observed, Rejection, Seen, Trust};
+use crate::quality::{Drilling, Observe, Observed, Point, Ratio, Rejection, Seen, Trust, Window};
 use crate::request::RequestTag;
 
 use super::Engine;
@@ -51,5 +51,32 @@ impl Engine {
         let now = self.now();
         let run = |request| self.0.quality.evaluate(now, request);
         self.once::<_, Rejection, _>(tag, run).await
+    }
+
+    /// Puts rates in the place of the measured ones for a while, or ends that early; moves the gate
+    /// when that is due, and answers as [`Engine::trust`].
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn drill(&self, drilling: Drilling, tag: Option<RequestTag>) -> Result<Trust, Error> {
+        let now = self.now();
+        let run = |request| self.0.quality.drill(now, request, drilling);
+        self.once::<_, Rejection, _>(tag, run).await
+    }
+
+    /// Takes in how loaded the machine is; None when that is not known, which raises nothing.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn see_load(&self, load: Option<Ratio>) -> Result<(), Error> {
+        self.0.quality.see_load(self.now(), load).await
+    }
+
+    /// How the metrics have been, oldest first.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn quality_history(&self, window: Window) -> Result<Vec<Point>, Error> {
+        self.0.quality.history(self.now(), window).await
     }
 }

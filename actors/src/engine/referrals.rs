@@ -34,6 +34,8 @@ pub struct Earned {
     pub next: Option<Milestone>,
     /// Whether rewards are paused because the referrals are of poor quality.
     pub paused: bool,
+    /// Whether codes are due and wait for the gate to open: the next claim after that gets them.
+    pub held: bool,
 }
 
 impl Engine {
@@ -98,11 +100,14 @@ impl Engine {
     pub async fn earn(&self, email: Email, tag: Option<RequestTag>) -> Result<Earned, Error> {
         let now = self.now();
         let person = self.identity().person(&email);
-        let run = |request| self.0.referrals.earn(now, request, person);
+        let run = async |request| {
+            let gate = self.0.quality.evaluate(now, None).await?.colour;
+            self.0.referrals.earn(now, request, referrals::Earn { person, gate }).await
+        };
         let earned = self.once::<_, referrals::Rejection, _>(tag, run).await?;
         let codes = self.0.invites.free(now, person).await?;
-        let referrals::Earned { granted, next, paused } = earned;
-        Ok(Earned { earned: !granted.is_empty(), granted, codes, next, paused })
+        let referrals::Earned { granted, next, paused, held } = earned;
+        Ok(Earned { earned: !granted.is_empty(), granted, codes, next, paused, held })
     }
 
     /// How good somebody's referrals are.

@@ -13,7 +13,9 @@ use crate::mailbox::{Ask, Mailbox};
 use crate::record::Unreadable;
 use crate::{invites, referrals, waitlist};
 
-use super::command::{Observe, Observed, Stats};
+use super::command::{Drilling, Observe, Observed, Stats};
+use super::history::{Point, Window};
+use super::ratio::Ratio;
 use super::trust::{self, Trust};
 use super::{Event, Policy, Rejection, State, apply, decide, image};
 
@@ -22,6 +24,9 @@ use super::{Event, Policy, Rejection, State, apply, decide, image};
 pub(crate) enum Message {
     Observe(Observe, Ask<Observed>),
     Evaluate(Ask<Trust>),
+    Drill(Drilling, Ask<Trust>),
+    Load(Option<Ratio>, Ask<()>),
+    History(Window, Ask<Vec<Point>>),
     Trust(Ask<Trust>),
     Stats(Ask<Stats>),
     Digest(Ask<[u8; 32]>),
@@ -47,6 +52,27 @@ impl Handle {
         self.0.ask(now, request, Message::Evaluate).await
     }
 
+    pub(crate) async fn drill(
+        &self,
+        now: Timestamp,
+        request: Request,
+        drilling: Drilling,
+    ) -> Result<Trust, Error> {
+        self.0.ask(now, request, |ask| Message::Drill(drilling, ask)).await
+    }
+
+    pub(crate) async fn see_load(&self, now: Timestamp, load: Option<Ratio>) -> Result<(), Error> {
+        self.0.ask(now, None, |ask| Message::Load(load, ask)).await
+    }
+
+    pub(crate) async fn history(
+        &self,
+        now: Timestamp,
+        window: Window,
+    ) -> Result<Vec<Point>, Error> {
+        self.0.ask(now, None, |ask| Message::History(window, ask)).await
+    }
+
     pub(crate) async fn trust(&self, now: Timestamp) -> Result<Trust, Error> {
         self.0.ask(now, None, Message::Trust).await
     }
@@ -64,7 +90,7 @@ impl Handle {
 pub(crate) struct Quality;
 
 impl Domain for Quality {
-    const IMAGE_VERSION: u16 = 1;
+    const IMAGE_VERSION: u16 = 2;
     const STREAM: Stream = Stream::Quality;
     type Policy = Policy;
     type State = State;
@@ -86,7 +112,8 @@ impl Domain for Quality {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1 => image::restore(input),
+            1 => image::restore_v1(input),
+            2 => image::restore(input),
             _ => Err(Unreadable::new(format!("quality image version {version}"))),
         }
     }
@@ -140,16 +167,25 @@ impl Domain for Quality {
                 cell.settle(ask, decided, Vec::new(), |_, _, _| Observed { accepted });
                 move_gate(cell, now);
             }
-            Message::Evaluate(ask) => {
-                let now = cell.time(ask.now);
-                let decided = match decide::evaluate(&cell.state, &cell.policy, now) {
-                    Some(event) => Decided::Now(event),
-                    None => Decided::Already(trust::report(&cell.state, &cell.policy, now)),
-                };
-                cell.settle(ask, Ok(decided), Vec::new(), |cell, _, at| {
-                    trust::report(&cell.state, &cell.policy, at)
-                });
+            Message::Drill(drilling, ask) => {
+                let (now, at) = (ask.now, cell.time(ask.now));
+                if let Some(event) = decide::drill(&cell.state, &drilling, at) {
+                    cell.record(event, now, None);
+                }
+                evaluate(cell, ask);
             }
+            Message::Load(load, ask) => {
+                let now = ask.now;
+                let decided = decide::see_load(&cell.state, &cell.policy, load);
+                let decided = decided.map_or(Decided::Already(()), Decided::Now);
+                cell.settle(ask, Ok(decided), Vec::new(), |_, _, _| ());
+                move_gate(cell, now);
+            }
+            Message::History(window, ask) => {
+                let points = cell.state.history.within(&window);
+                cell.answer(ask, Ok(points));
+            }
+            Message::Evaluate(ask) => evaluate(cell, ask),
             Message::Trust(ask) => {
                 let trust = trust::report(&cell.state, &cell.policy, cell.time(ask.now));
                 cell.answer(ask, Ok(trust));
@@ -167,6 +203,21 @@ impl Domain for Quality {
                 cell.answer(ask, Ok(stats));
             }
         }
+    }
+}
+
+/// Moves the gate when that is due, answers, and notes how it stands once in five minutes.
+fn evaluate(cell: &mut Cell<Quality>, ask: Ask<Trust>) {
+    let (now, at) = (ask.now, cell.time(ask.now));
+    let decided = match decide::evaluate(&cell.state, &cell.policy, at) {
+        Some(event) => Decided::Now(event),
+        None => Decided::Already(trust::report(&cell.state, &cell.policy, at)),
+    };
+    cell.settle(ask, Ok(decided), Vec::new(), |cell, _, at| {
+        trust::report(&cell.state, &cell.policy, at)
+    });
+    if let Some(event) = decide::sample(&cell.state, &cell.policy, cell.time(now)) {
+        cell.record(event, now, None);
     }
 }
 

@@ -14,5 +14,8 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             left.iter().for_each(|(person, at)| state.leave(*person, *at));
         }
         Event::GateMoved { gate, .. } => state.move_gate(*gate),
+        Event::Drilled { drill } => state.drill = *drill,
+        Event::Sampled { point } => state.history.push(*point),
+        Event::LoadMoved { load } => state.load = *load,
     }
 }

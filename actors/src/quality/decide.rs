@@ -1,10 +1,13 @@
-//! The rules of sightings and of the gate.
+//! The rules of sightings, drills and the gate.
 
 use crate::cell::Decided;
 use crate::ids::Timestamp;
 
-use super::command::{Observe, Observed};
+use super::command::{Drilling, Observe, Observed};
+use super::drill::{DRILL_MINUTES_MAX, Drill, Source};
 use super::gate::{self, Colour, METRICS};
+use super::history::{self, Point};
+use super::ratio::Ratio;
 use super::state::State;
 use super::{Event, Observation, Policy, Rejection};
 
@@ -28,16 +31,58 @@ pub(super) fn observe(
     Ok(Decided::Now(Event::Observed { seen: seen.collect() }))
 }
 
+/// A drill begins, in the place of one that is on, or is ended; None when there is none to end.
+pub(super) fn drill(state: &State, drilling: &Drilling, now: Timestamp) -> Option<Event> {
+    let Drilling { rates, minutes } = *drilling;
+    if minutes == 0 {
+        return state.drill(now).map(|_| Event::Drilled { drill: None });
+    }
+    let until = now.plus_minutes(minutes.min(DRILL_MINUTES_MAX));
+    Some(Event::Drilled { drill: Some(Drill { rates, until }) })
+}
+
+/// The load of the system, when it has come to another level.
+pub(super) fn see_load(state: &State, policy: &Policy, load: Option<Ratio>) -> Option<Event> {
+    let moved = gate::load_level(policy, load) != gate::load_level(policy, state.load);
+    moved.then_some(Event::LoadMoved { load })
+}
+
+/// The point of the five minutes of `now`, unless they have one.
+pub(super) fn sample(state: &State, policy: &Policy, now: Timestamp) -> Option<Event> {
+    let slot = history::slot(now);
+    if state.history.newest() >= Some(slot) {
+        return None;
+    }
+    let readings = state.readings(policy, now);
+    Some(Event::Sampled {
+        point: Point {
+            slot,
+            trust: readings.trust,
+            churn: readings.churn,
+            fraud: readings.fraud,
+            engagement: readings.engagement,
+            colour: state.gate.colour,
+            source: Source::drill_if(readings.drill.is_some()),
+        },
+    })
+}
+
 /// The gate's next move, when one is due at `now`.
 pub(super) fn evaluate(state: &State, policy: &Policy, now: Timestamp) -> Option<Event> {
-    let levels = gate::levels(policy, &state.rates(policy, now));
+    let readings = state.readings(policy, now);
+    let levels = gate::levels(policy, &readings);
+    let touched = readings.drill.map_or([false; 5], |drill| drill.rates.touched());
     let gate = gate::step(state.gate, policy, levels, now);
     (gate != state.gate).then(|| {
         let past: Vec<String> = METRICS
             .iter()
             .zip(gate.levels)
-            .filter(|(_, levels)| levels.level != gate::Level::Calm)
-            .map(|(metric, levels)| format!("{metric} {}", levels.level.as_str()))
+            .zip(touched)
+            .filter(|((_, levels), _)| levels.level != gate::Level::Calm)
+            .map(|((metric, levels), drilled)| {
+                let drill = if drilled { " (drill)" } else { "" };
+                format!("{metric} {}{drill}", levels.level.as_str())
+            })
             .collect();
         let reason = match (past.is_empty(), gate.colour) {
             (false, _) => past.join(", "),
@@ -52,6 +97,7 @@ pub(super) fn evaluate(state: &State, policy: &Policy, now: Timestamp) -> Option
 #[cfg(test)]
 mod tests {
     use super::super::apply::apply;
+    use super::super::drill::DrillRates;
     use super::super::{Seen, trust};
     use super::*;
     use crate::ids::PersonId;
@@ -158,6 +204,148 @@ mod tests {
         );
         assert!(trust.paused);
         assert_eq!(evaluate(&state, &Policy::default(), day(0)), None, "no news");
+    }
+
+    fn share(value: f64) -> Option<Ratio> {
+        Ratio::new(value)
+    }
+
+    fn drill_churn(state: &mut State, churn: f64, minutes: u32, now: Timestamp) {
+        let rates = DrillRates { churn: share(churn), ..DrillRates::default() };
+        if let Some(event) = drill(state, &Drilling { rates, minutes }, now) {
+            apply(state, &event, now);
+        }
+    }
+
+    #[test]
+    fn a_drill_stands_in_for_a_rate_until_its_time_and_no_longer() {
+        let mut state = members(100);
+        drill_churn(&mut state, 0.5, 10, day(1));
+        let almost = Timestamp::from_micros(day(1).plus_minutes(10).micros() - 1);
+        for now in [day(1), almost] {
+            assert_eq!(rates(&state, now), (0.5, 0.0, 1.0));
+        }
+        assert_eq!(rates(&state, day(1).plus_minutes(10)), (0.0, 0.0, 1.0));
+        let trust = trust::report(&state, &Policy::default(), day(1));
+        assert_eq!((trust.score, trust.source()), (0.83, Source::Drill));
+        assert_eq!(trust.drill.map(|drill| drill.until), Some(day(1).plus_minutes(10)));
+    }
+
+    #[test]
+    fn a_drill_takes_the_place_of_the_one_before_and_is_ended_once() {
+        let mut state = members(100);
+        drill_churn(&mut state, 0.5, 10, day(1));
+        let rates_of = |fraud| DrillRates { fraud: share(fraud), ..DrillRates::default() };
+        let other = drill(&state, &Drilling { rates: rates_of(0.1), minutes: 5 }, day(1));
+        apply(&mut state, &other.expect("a drill begins"), day(1));
+        assert_eq!(rates(&state, day(1)), (0.0, 0.1, 1.0));
+        let end = Drilling { rates: DrillRates::default(), minutes: 0 };
+        let ended = drill(&state, &end, day(1));
+        assert_eq!(ended, Some(Event::Drilled { drill: None }));
+        apply(&mut state, &Event::Drilled { drill: None }, day(1));
+        assert_eq!(rates(&state, day(1)), (0.0, 0.0, 1.0));
+        assert_eq!(drill(&state, &end, day(1)), None, "there is none to end");
+        drill_churn(&mut state, 0.5, 10, day(1));
+        assert_eq!(drill(&state, &end, day(2)), None, "its time was over");
+    }
+
+    #[test]
+    fn what_a_drill_closes_opens_as_slowly_as_what_members_close() {
+        let mut state = members(100);
+        drill_churn(&mut state, 0.21, 10, day(1));
+        let after = |minutes| day(1).plus_minutes(minutes);
+        let steps = [0, 9, 10, 24, 25, 84, 85];
+        let seen: Vec<Colour> =
+            steps.into_iter().map(|minutes| evaluated(&mut state, after(minutes))).collect();
+        use Colour::{Green, Red, Yellow};
+        assert_eq!(seen, [Red, Red, Red, Red, Yellow, Yellow, Green]);
+        assert_eq!(state.transitions, [1, 1, 1]);
+    }
+
+    #[test]
+    fn an_alert_goes_on_when_a_drill_takes_over_at_the_same_level() {
+        let mut state = members(100);
+        see(&mut state, 1..=16, Seen::Churned, day(0));
+        evaluated(&mut state, day(0));
+        drill_churn(&mut state, 0.18, 10, day(1));
+        evaluated(&mut state, day(1));
+        let alert =
+            |state: &State, now| trust::report(state, &Policy::default(), now).alerts[0].clone();
+        let drilled = alert(&state, day(1));
+        assert_eq!((drilled.value, drilled.since), (0.18, day(0)));
+        drill_churn(&mut state, 0.30, 10, day(1).plus_minutes(1));
+        evaluated(&mut state, day(1).plus_minutes(1));
+        let worse = alert(&state, day(1).plus_minutes(1));
+        assert_eq!((worse.value, worse.since), (0.30, day(1).plus_minutes(1)));
+        // The drill is over, and nobody has looked at the gate since.
+        let over = alert(&state, day(1).plus_minutes(20));
+        assert_eq!((over.value, over.severity, over.threshold), (0.16, gate::Level::Warning, 0.15));
+    }
+
+    #[test]
+    fn every_move_says_why_and_whether_it_was_a_drill() {
+        let mut state = members(100);
+        see(&mut state, 1..=51, Seen::Fraud, day(0));
+        drill_churn(&mut state, 0.9, 10, day(0));
+        let Some(Event::GateMoved { reason, .. }) = evaluate(&state, &Policy::default(), day(0))
+        else {
+            panic!("the gate stays as it is");
+        };
+        let expected =
+            "churn_rate critical (drill), trust_score critical (drill), fraud_rate critical";
+        assert_eq!(reason, expected);
+    }
+
+    #[test]
+    fn load_is_news_only_when_it_comes_to_another_level() {
+        let mut state = State::default();
+        let policy = Policy::default();
+        let mut news = Vec::new();
+        for load in [Some(0.5), Some(0.8), Some(0.81), Some(0.9), Some(0.91), Some(1.0), None] {
+            let load = load.and_then(share);
+            if let Some(event) = see_load(&state, &policy, load) {
+                apply(&mut state, &event, day(0));
+                news.push(load.map(Ratio::get));
+                evaluated(&mut state, day(0));
+            }
+        }
+        assert_eq!(news, [Some(0.81), Some(0.91), None]);
+        assert_eq!(state.raised[4], [1, 1]);
+    }
+
+    #[test]
+    fn a_loaded_machine_closes_the_gate_however_few_members_there_are() {
+        let mut state = State::default();
+        let event = see_load(&state, &Policy::default(), share(0.95)).expect("it is critical");
+        apply(&mut state, &event, day(0));
+        assert_eq!(evaluated(&mut state, day(0)), Colour::Red);
+        let alert = &trust::report(&state, &Policy::default(), day(0)).alerts[0];
+        assert_eq!((alert.metric(), alert.value, alert.threshold), ("system_load", 0.95, 0.9));
+        assert_eq!(alert.message, "system_load is 0.95, above its critical line of 0.90");
+    }
+
+    #[test]
+    fn five_minutes_get_one_point_however_often_the_gate_is_looked_at() {
+        let mut state = members(100);
+        let policy = Policy::default();
+        let start = day(1);
+        let mut points = 0;
+        for minute in 0..=60 {
+            let now = start.plus_minutes(minute);
+            if let Some(event) = sample(&state, &policy, now) {
+                apply(&mut state, &event, now);
+                points += 1;
+            }
+            assert_eq!(sample(&state, &policy, now), None);
+        }
+        assert_eq!(points, 13);
+        assert_eq!(state.history.points().len(), 13);
+        drill_churn(&mut state, 0.25, 10, start.plus_minutes(61));
+        evaluated(&mut state, start.plus_minutes(65));
+        let Some(Event::Sampled { point }) = sample(&state, &policy, start.plus_minutes(65)) else {
+            panic!("five minutes without a point");
+        };
+        assert_eq!((point.churn, point.colour, point.source), (0.25, Colour::Red, Source::Drill));
     }
 
     #[test]

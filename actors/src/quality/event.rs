@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{PersonId, Timestamp};
 use crate::record::{self, Persisted, Unreadable};
 
-use super::gate::GateState;
+use super::drill::Drill;
+use super::gate::{GateState, GateStateV1};
+use super::history::Point;
+use super::ratio::Ratio;
 
 /// What the product saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +50,8 @@ pub struct Observation {
     pub at: Timestamp,
 }
 
-/// What has happened. Tags are persisted and never reused: 1 Observed, 2 Counted, 3 GateMoved.
+/// What has happened. Tags are persisted and never reused: 1 Observed, 2 Counted, 3 GateMoved (1:
+/// without the load of the system), 4 Drilled, 5 Sampled, 6 LoadMoved.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The product saw members.
@@ -73,6 +77,21 @@ pub enum Event {
         /// Why, for people to read.
         reason: String,
     },
+    /// A drill began, in the place of the one before if there was one, or was ended early.
+    Drilled {
+        /// What holds from now on.
+        drill: Option<Drill>,
+    },
+    /// Five minutes have a point in the history.
+    Sampled {
+        /// What was seen.
+        point: Point,
+    },
+    /// The load of the system came to another level.
+    LoadMoved {
+        /// What it is now; None when it is not known.
+        load: Option<Ratio>,
+    },
 }
 
 impl Persisted for Event {
@@ -80,7 +99,10 @@ impl Persisted for Event {
         match self {
             Self::Observed { .. } => (1, 1),
             Self::Counted { .. } => (2, 1),
-            Self::GateMoved { .. } => (3, 1),
+            Self::GateMoved { .. } => (3, 2),
+            Self::Drilled { .. } => (4, 1),
+            Self::Sampled { .. } => (5, 1),
+            Self::LoadMoved { .. } => (6, 1),
         }
     }
 
@@ -91,6 +113,9 @@ impl Persisted for Event {
                 record::encode(&(joins, shares, came, left), out);
             }
             Self::GateMoved { gate, reason } => record::encode(&(gate, reason), out),
+            Self::Drilled { drill } => record::encode(drill, out),
+            Self::Sampled { point } => record::encode(point, out),
+            Self::LoadMoved { load } => record::encode(load, out),
         }
     }
 
@@ -102,9 +127,16 @@ impl Persisted for Event {
                 Self::Counted { joins, shares, came, left }
             }
             (3, 1) => {
+                let (gate, reason): (GateStateV1, String) = record::decode(payload)?;
+                Self::GateMoved { gate: gate.into(), reason }
+            }
+            (3, 2) => {
                 let (gate, reason) = record::decode(payload)?;
                 Self::GateMoved { gate, reason }
             }
+            (4, 1) => Self::Drilled { drill: record::decode(payload)? },
+            (5, 1) => Self::Sampled { point: record::decode(payload)? },
+            (6, 1) => Self::LoadMoved { load: record::decode(payload)? },
             _ => return Err(Unreadable::new(format!("quality event {tag} version {version}"))),
         })
     }
@@ -118,4 +150,26 @@ pub enum Rejection {
         /// Which, counted from 0.
         indexes: Vec<u32>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gate::{Colour, Level, Levels};
+    use super::*;
+
+    #[test]
+    fn a_move_of_the_gate_from_before_load_counted_is_read() {
+        let level = |level| Levels { level, since: Timestamp::from_micros(7) };
+        let levels = [Level::Warning, Level::Calm, Level::Critical, Level::Calm].map(level);
+        let since = Timestamp::from_micros(9);
+        let old = (Colour::Red, since, levels, Some(since), None::<Timestamp>);
+        let mut bytes = Vec::new();
+        record::encode(&(old, "churn_rate warning".to_owned()), &mut bytes);
+        let Ok(Event::GateMoved { gate, reason }) = Event::decode(3, 1, &bytes) else {
+            panic!("it is not read");
+        };
+        assert_eq!((gate.colour, gate.since, gate.calm_since), (Colour::Red, since, Some(since)));
+        assert_eq!((&gate.levels[..4], gate.levels[4]), (&levels[..], Levels::default()));
+        assert_eq!(reason, "churn_rate warning");
+    }
 }

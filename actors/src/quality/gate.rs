@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Timestamp;
 
+use super::ratio::Ratio;
 use super::state::{Lines, Policy};
-use super::trust::Rates;
+use super::trust::Readings;
 
 /// The metrics, in the order in which their levels stand.
-pub const METRICS: [&str; 4] = ["churn_rate", "trust_score", "fraud_rate", "engagement_rate"];
+pub const METRICS: [&str; 5] =
+    ["churn_rate", "trust_score", "fraud_rate", "engagement_rate", "system_load"];
+
+/// The first metrics are made of what members do.
+const RATES: usize = 4;
 
 /// Whether to let people in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,27 +89,59 @@ pub struct GateState {
     /// Since when.
     pub since: Timestamp,
     /// Of the metrics, in the order of [`METRICS`].
-    pub levels: [Levels; 4],
+    pub levels: [Levels; 5],
     /// While red: since when no metric has been past any line.
     pub calm_since: Option<Timestamp>,
     /// After red: until when only half as many are let in.
     pub halved_until: Option<Timestamp>,
 }
 
-/// The level of every metric; all calm while the sample is too small.
-pub(super) fn levels(policy: &Policy, rates: &Rates) -> [Level; 4] {
-    if rates.members < policy.members_min {
-        return [Level::Calm; 4];
+/// The gate before the load of the system counted, as events and images of version 1 have it.
+#[derive(Deserialize)]
+pub(super) struct GateStateV1 {
+    colour: Colour,
+    since: Timestamp,
+    levels: [Levels; 4],
+    calm_since: Option<Timestamp>,
+    halved_until: Option<Timestamp>,
+}
+
+impl From<GateStateV1> for GateState {
+    fn from(gate: GateStateV1) -> Self {
+        let GateStateV1 { colour, since, levels: [a, b, c, d], calm_since, halved_until } = gate;
+        let levels = [a, b, c, d, Levels::default()];
+        Self { colour, since, levels, calm_since, halved_until }
     }
+}
+
+/// The level of every metric. While the sample is too small the rates that were measured are calm;
+/// those of a drill and the load of the system do not come from the sample.
+pub(super) fn levels(policy: &Policy, readings: &Readings) -> [Level; 5] {
     let lines = policy.thresholds;
     let above = |value: f64, lines: Lines| level(value > lines.warning, value > lines.critical);
     let below = |value: f64, lines: Lines| level(value < lines.warning, value < lines.critical);
-    [
-        above(rates.churn(), lines.churn),
-        below(rates.trust(policy), lines.trust),
-        above(rates.fraud(), lines.fraud),
-        below(rates.engagement(), lines.engagement),
-    ]
+    let mut levels = [
+        above(readings.churn, lines.churn),
+        below(readings.trust, lines.trust),
+        above(readings.fraud, lines.fraud),
+        below(readings.engagement, lines.engagement),
+        load_level(policy, readings.load),
+    ];
+    if readings.members < policy.members_min {
+        let replaced = readings.drill.map_or([false; 5], |drill| drill.rates.replaced());
+        for (level, replaced) in levels.iter_mut().zip(replaced).take(RATES) {
+            if !replaced {
+                *level = Level::Calm;
+            }
+        }
+    }
+    levels
+}
+
+/// The level of the load of the system; calm while it is not known.
+pub(super) fn load_level(policy: &Policy, load: Option<Ratio>) -> Level {
+    let lines = policy.thresholds.load;
+    load.map_or(Level::Calm, |load| level(load.get() > lines.warning, load.get() > lines.critical))
 }
 
 fn level(warning: bool, critical: bool) -> Level {
@@ -119,7 +156,7 @@ fn level(warning: bool, critical: bool) -> Level {
 pub(super) fn step(
     gate: GateState,
     policy: &Policy,
-    levels: [Level; 4],
+    levels: [Level; 5],
     now: Timestamp,
 ) -> GateState {
     let mut next = gate;
@@ -159,17 +196,23 @@ fn leave_red(next: &mut GateState, policy: &Policy, worst: Level, now: Timestamp
 
 #[cfg(test)]
 mod tests {
+    use super::super::drill::{Drill, DrillRates};
+    use super::super::trust::Rates;
     use super::*;
 
-    const CALM: [Level; 4] = [Level::Calm; 4];
-    const WARNING: [Level; 4] = [Level::Warning, Level::Calm, Level::Calm, Level::Calm];
-    const CRITICAL: [Level; 4] = [Level::Critical, Level::Calm, Level::Calm, Level::Calm];
+    const CALM: [Level; 5] = [Level::Calm; 5];
+    const WARNING: [Level; 5] = first(Level::Warning);
+    const CRITICAL: [Level; 5] = first(Level::Critical);
+
+    const fn first(level: Level) -> [Level; 5] {
+        [level, Level::Calm, Level::Calm, Level::Calm, Level::Calm]
+    }
 
     fn minute(minute: u32) -> Timestamp {
         Timestamp::from_micros(1).plus_minutes(minute)
     }
 
-    fn colours(steps: &[(u32, [Level; 4])]) -> Vec<Colour> {
+    fn colours(steps: &[(u32, [Level; 5])]) -> Vec<Colour> {
         let mut gate = GateState::default();
         let mut seen = Vec::new();
         for &(at, levels) in steps {
@@ -224,8 +267,21 @@ mod tests {
 
     #[test]
     fn a_small_sample_raises_nothing() {
-        let rates = |members| Rates { members, lost: members, engaged: 0, flagged: 9, attempts: 9 };
-        assert_eq!(levels(&Policy::default(), &rates(19)), CALM);
-        assert_eq!(levels(&Policy::default(), &rates(20)), [Level::Critical; 4]);
+        use Level::{Calm, Critical};
+        let policy = Policy::default();
+        let levels_of = |members, drill, load| {
+            let rates = Rates { members, lost: members, engaged: 0, flagged: 9, attempts: 9 };
+            levels(&policy, &Readings::new(&policy, &rates, drill, load))
+        };
+        assert_eq!(levels_of(19, None, None), CALM);
+        assert_eq!(levels_of(20, None, None), [Critical, Critical, Critical, Critical, Calm]);
+        let full = Ratio::new(1.0);
+        assert_eq!(levels_of(0, None, full), [Calm, Calm, Calm, Calm, Critical]);
+        let rates = DrillRates { churn: full, ..DrillRates::default() };
+        let drill = Some(Drill { rates, until: minute(1) });
+        assert_eq!(levels_of(19, drill, None), [Critical, Calm, Calm, Calm, Calm]);
+        let rates = DrillRates { churn: full, fraud: full, engagement: full };
+        let drill = Some(Drill { rates, until: minute(1) });
+        assert_eq!(levels_of(0, drill, None), [Critical, Critical, Critical, Calm, Calm]);
     }
 }

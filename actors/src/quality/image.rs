@@ -1,4 +1,5 @@
-//! The window and the gate on disk. Version 1: members, hourly counts, gate, counters.
+//! The window and the gate on disk. Version 1: members, hourly counts, gate, counters. Version 2:
+//! the gate and its counters with the load of the system, and behind them drill, load and history.
 
 use std::io;
 
@@ -6,7 +7,8 @@ use crate::ids::PersonId;
 use crate::image::{ImageReader, ImageWriter};
 use crate::record::Unreadable;
 
-use super::gate::GateState;
+use super::gate::GateStateV1;
+use super::history::Point;
 use super::state::{Member, State};
 use super::window::Hours;
 
@@ -26,10 +28,32 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
         out.put(&newest)?;
         out.list(counts.iter())?;
     }
-    out.put(&(state.gate, state.transitions, state.raised))
+    out.put(&(state.gate, state.transitions, state.raised))?;
+    out.put(&(state.drill, state.load))?;
+    out.list(state.history.points().iter())
+}
+
+pub(super) fn restore_v1(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+    let mut state = window(input)?;
+    let (gate, transitions, [a, b, c, d]): (GateStateV1, [u64; 3], [[u64; 2]; 4]) = input.take()?;
+    state.gate = gate.into();
+    (state.transitions, state.raised) = (transitions, [a, b, c, d, [0, 0]]);
+    Ok(state)
 }
 
 pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+    let mut state = window(input)?;
+    (state.gate, state.transitions, state.raised) = input.take()?;
+    (state.drill, state.load) = input.take()?;
+    input.list(|point: Point| {
+        state.history.push(point);
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+/// What both versions begin with.
+fn window(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
     input.list(|(person, active, flagged, gone): MemberV1| {
         state.put_back(PersonId(person), Member { active, flagged, gone });
@@ -39,8 +63,6 @@ pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> 
     state.gone = hours(input)?;
     state.flagged = hours(input)?;
     state.attempts = hours(input)?;
-    let (gate, transitions, raised): (GateState, [u64; 3], [[u64; 2]; 4]) = input.take()?;
-    (state.gate, state.transitions, state.raised) = (gate, transitions, raised);
     Ok(state)
 }
 

@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use crate::ids::{PersonId, Timestamp};
 use crate::record;
 
+use super::drill::Drill;
 use super::event::{Observation, Seen};
 use super::gate::{GateState, Level};
-use super::trust::Rates;
+use super::history::History;
+use super::ratio::Ratio;
+use super::trust::{Rates, Readings};
 use super::window::{HOURS, Hours};
 
 const HOURS_PER_DAY: usize = 24;
@@ -33,7 +36,7 @@ pub struct Lines {
     pub critical: f64,
 }
 
-/// The thresholds of all metrics: upper ones for churn and fraud, lower ones for trust and
+/// The thresholds of all metrics: upper ones for churn, fraud and load, lower ones for trust and
 /// engagement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
@@ -45,6 +48,8 @@ pub struct Thresholds {
     pub fraud: Lines,
     /// Alerts when below.
     pub engagement: Lines,
+    /// Alerts when the load of the system is above.
+    pub load: Lines,
 }
 
 /// The numbers of rates, trust and gate.
@@ -79,6 +84,7 @@ impl Default for Policy {
                 trust: lines(0.80, 0.70),
                 fraud: lines(0.02, 0.05),
                 engagement: lines(0.50, 0.30),
+                load: lines(0.80, 0.90),
             },
             resume_minutes: 15,
             half_rate_minutes: 60,
@@ -108,7 +114,12 @@ pub(crate) struct State {
     pub(super) attempts: Hours,
     pub(super) gate: GateState,
     pub(super) transitions: [u64; 3],
-    pub(super) raised: [[u64; 2]; 4],
+    pub(super) raised: [[u64; 2]; 5],
+    /// The newest drill, which may be over.
+    pub(super) drill: Option<Drill>,
+    /// The load of the system when it last came to another level.
+    pub(super) load: Option<Ratio>,
+    pub(super) history: History,
 }
 
 impl State {
@@ -120,7 +131,7 @@ impl State {
         self.transitions
     }
 
-    pub(super) const fn raised(&self) -> [[u64; 2]; 4] {
+    pub(super) const fn raised(&self) -> [[u64; 2]; 5] {
         self.raised
     }
 
@@ -138,12 +149,23 @@ impl State {
         }
     }
 
+    /// The drill that is on at `now`.
+    pub(super) fn drill(&self, now: Timestamp) -> Option<Drill> {
+        self.drill.filter(|drill| now < drill.until)
+    }
+
+    /// What the metrics are at `now`, with the rates of the drill that is on.
+    pub(super) fn readings(&self, policy: &Policy, now: Timestamp) -> Readings {
+        Readings::new(policy, &self.rates(policy, now), self.drill(now), self.load)
+    }
+
     /// A digest of everything that later answers depend on.
     pub(super) fn digest(&self) -> [u8; 32] {
         let hours = [&self.active, &self.gone, &self.flagged, &self.attempts].map(Hours::parts);
         record::digest(&(
             self.members.iter().collect::<BTreeMap<_, _>>(),
             (self.present, hours, self.gate, self.transitions, self.raised),
+            (self.drill, self.load, self.history.points()),
         ))
     }
 

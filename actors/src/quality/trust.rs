@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Timestamp;
+use crate::record;
 
-use super::gate::{Colour, Level, METRICS};
+use super::drill::{Drill, Source};
+use super::gate::{self, Colour, Level, METRICS};
+use super::ratio::Ratio;
 use super::state::{Policy, State};
 
 /// Counts of the window, from which the rates follow.
@@ -37,10 +40,43 @@ impl Rates {
     pub(super) fn engagement(&self) -> f64 {
         ratio(self.engaged, self.members).unwrap_or(1.0)
     }
+}
 
-    /// The trust score of these rates.
-    pub(super) fn trust(&self, policy: &Policy) -> f64 {
-        trust(policy, self.churn(), self.fraud(), self.engagement())
+/// What the metrics are at one time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Readings {
+    /// Members that were measured.
+    pub(super) members: u64,
+    pub(super) churn: f64,
+    pub(super) fraud: f64,
+    pub(super) engagement: f64,
+    pub(super) trust: f64,
+    /// None when it is not known.
+    pub(super) load: Option<Ratio>,
+    /// The drill that is on.
+    pub(super) drill: Option<Drill>,
+}
+
+impl Readings {
+    /// What was measured, and in its place what a drill says.
+    pub(super) fn new(
+        policy: &Policy,
+        rates: &Rates,
+        drill: Option<Drill>,
+        load: Option<Ratio>,
+    ) -> Self {
+        let instead = drill.map(|drill| drill.rates).unwrap_or_default();
+        let churn = instead.churn.map_or(rates.churn(), Ratio::get);
+        let fraud = instead.fraud.map_or(rates.fraud(), Ratio::get);
+        let engagement = instead.engagement.map_or(rates.engagement(), Ratio::get);
+        let trust = trust(policy, churn, fraud, engagement);
+        Self { members: rates.members, churn, fraud, engagement, trust, load, drill }
+    }
+
+    /// The values in the order of [`METRICS`].
+    fn values(&self) -> [f64; 5] {
+        let load = self.load.map_or(0.0, Ratio::get);
+        [self.churn, self.trust, self.fraud, self.engagement, load]
     }
 }
 
@@ -146,45 +182,65 @@ pub struct Trust {
     pub alerts: Vec<Alert>,
     /// After red: until when only half as many are let in.
     pub halved_until: Option<Timestamp>,
+    /// The drill that is on. Answers that were kept before there were drills end above.
+    #[serde(deserialize_with = "record::if_there")]
+    pub drill: Option<Drill>,
+}
+
+impl Trust {
+    /// Where the rates come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source::drill_if(self.drill.is_some())
+    }
+
+    /// The drill that has a part in an alert's value.
+    #[must_use]
+    pub fn drill_of(&self, alert: &Alert) -> Option<&Drill> {
+        self.drill.as_ref().filter(|drill| drill.rates.touched()[usize::from(alert.metric)])
+    }
 }
 
 /// What is known at `now`.
 pub(super) fn report(state: &State, policy: &Policy, now: Timestamp) -> Trust {
-    let rates = state.rates(policy, now);
-    let values = [rates.churn(), rates.trust(policy), rates.fraud(), rates.engagement()];
-    let gate = state.gate;
+    let readings = state.readings(policy, now);
+    let (gate, values) = (state.gate, readings.values());
+    // A drill may have ended since the gate was last looked at: what is said about a value is true
+    // of that value.
+    let levels = gate::levels(policy, &readings);
     let alerts: Vec<Alert> = (0..METRICS.len())
-        .filter(|&metric| gate.levels[metric].level != Level::Calm)
-        .map(|metric| {
-            let levels = gate.levels[metric];
-            alert(policy, metric, levels.level, values[metric], levels.since)
+        .map(|metric| (metric, gate.levels[metric].level.min(levels[metric])))
+        .filter(|(_, level)| *level != Level::Calm)
+        .map(|(metric, level)| {
+            alert(policy, metric, level, values[metric], gate.levels[metric].since)
         })
         .collect();
     let paused = gate.colour == Colour::Red;
     let health = match (paused, alerts.is_empty()) {
         (true, _) => Health::Critical,
-        (false, true) if values[1] >= policy.thresholds.trust.warning => Health::Healthy,
+        (false, true) if readings.trust >= policy.thresholds.trust.warning => Health::Healthy,
         (false, _) => Health::Warning,
     };
     Trust {
-        score: values[1],
-        churn: values[0],
-        fraud: values[2],
-        engagement: values[3],
+        score: readings.trust,
+        churn: readings.churn,
+        fraud: readings.fraud,
+        engagement: readings.engagement,
         colour: gate.colour,
         paused,
         health,
-        members: rates.members,
+        members: readings.members,
         members_min: policy.members_min,
-        sample_sufficient: rates.members >= policy.members_min,
+        sample_sufficient: readings.members >= policy.members_min,
         alerts,
         halved_until: gate.halved_until,
+        drill: readings.drill,
     }
 }
 
 fn alert(policy: &Policy, metric: usize, severity: Level, value: f64, since: Timestamp) -> Alert {
     let lines = policy.thresholds;
-    let lines = [lines.churn, lines.trust, lines.fraud, lines.engagement][metric];
+    let lines = [lines.churn, lines.trust, lines.fraud, lines.engagement, lines.load][metric];
     let threshold = if severity == Level::Critical { lines.critical } else { lines.warning };
     let side = if metric.is_multiple_of(2) { "above" } else { "below" };
     let (name, severity_name) = (METRICS[metric], severity.as_str());
@@ -207,13 +263,24 @@ mod tests {
     fn the_seeds_rates_give_the_seeds_trust() {
         assert_eq!(trust(&Policy::default(), 0.12, 0.02, 0.75), 0.83);
         let rates = Rates { members: 100, lost: 12, engaged: 75, flagged: 2, attempts: 100 };
-        assert_eq!(rates.trust(&Policy::default()), 0.83);
+        assert_eq!(Readings::new(&Policy::default(), &rates, None, None).trust, 0.83);
     }
 
     #[test]
     fn trust_stays_within_its_bounds() {
         assert_eq!(trust(&Policy::default(), 1.0, 1.0, 0.0), 0.0);
         assert_eq!(trust(&Policy::default(), 0.0, 0.0, 1.0), 1.0);
+    }
+
+    #[test]
+    fn an_answer_from_before_there_were_drills_is_read() {
+        let trust = report(&State::default(), &Policy::default(), Timestamp::from_micros(1));
+        let mut bytes = Vec::new();
+        record::encode(&trust, &mut bytes);
+        assert_eq!(record::decode::<Trust>(&bytes), Ok(trust.clone()));
+        // The last byte says that there is no drill.
+        assert_eq!(bytes.pop(), Some(0));
+        assert_eq!(record::decode::<Trust>(&bytes), Ok(trust));
     }
 
     #[test]

@@ -50,9 +50,9 @@ impl Handle {
         &self,
         now: Timestamp,
         request: Request,
-        person: PersonId,
+        earn: Earn,
     ) -> Result<Earned, Error> {
-        self.0.ask(now, request, |ask| Message::Earn(Earn { person }, ask)).await
+        self.0.ask(now, request, |ask| Message::Earn(earn, ask)).await
     }
 
     pub(crate) async fn quality(&self, now: Timestamp, person: PersonId) -> Result<Quality, Error> {
@@ -142,7 +142,7 @@ impl Domain for Referrals {
             Message::Earn(earn, ask) => {
                 let decided = decide::earn(&cell.state, &cell.policy, &earn, cell.time(ask.now));
                 cell.settle(ask, decided, Vec::new(), |cell, event, at| {
-                    decide::earned(&cell.state, &cell.policy, earn.person, granted(event), at)
+                    decide::earned(&cell.state, &cell.policy, &earn, granted(event), at)
                 });
             }
             Message::Quality(person, ask) => {

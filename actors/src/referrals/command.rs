@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{PersonId, Uuid};
+use crate::quality::Colour;
+use crate::record;
 
 use super::{Bind, Reward};
 
@@ -30,6 +32,8 @@ pub(crate) enum RecipientIs {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Earn {
     pub(crate) person: PersonId,
+    /// What the gate shows.
+    pub(crate) gate: Colour,
 }
 
 /// The answer to a share.
@@ -50,6 +54,10 @@ pub struct Earned {
     pub next: Option<Milestone>,
     /// Whether rewards are paused because the referrals are of poor quality.
     pub paused: bool,
+    /// Whether codes are due and wait for the gate to open. Answers that were kept before the gate
+    /// was asked end above.
+    #[serde(deserialize_with = "record::if_there")]
+    pub held: bool,
 }
 
 /// The next tier.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::cell::Decided;
 use crate::ids::{PersonId, Seq, Timestamp, Uuid};
-use crate::quality::{Observation, Seen};
+use crate::quality::{Colour, Observation, Seen};
 
 use super::command::{Earn, Earned, Milestone, RecipientIs, Share, Shared};
 use super::score;
@@ -61,16 +61,20 @@ fn may_refer(
     Ok(())
 }
 
-/// What a person has earned and not been given yet.
+/// What a person has earned and not been given yet. What comes with codes stays due while the gate
+/// is red.
 pub(super) fn earn(
     state: &State,
     policy: &Policy,
     earn: &Earn,
     now: Timestamp,
 ) -> Result<Decided<Event, Earned>, Rejection> {
-    let due = due(state, policy, earn.person, now);
+    let mut due = due(state, policy, earn.person, now);
+    if earn.gate == Colour::Red {
+        hold_codes(&mut due);
+    }
     if due.is_empty() || is_paused(state, policy, earn.person, now) {
-        return Ok(Decided::Already(earned(state, policy, earn.person, Vec::new(), now)));
+        return Ok(Decided::Already(earned(state, policy, earn, Vec::new(), now)));
     }
     let codes = due
         .iter()
@@ -84,10 +88,11 @@ pub(super) fn earn(
 pub(super) fn earned(
     state: &State,
     policy: &Policy,
-    person: PersonId,
+    earn: &Earn,
     granted: Vec<Reward>,
     now: Timestamp,
 ) -> Earned {
+    let person = earn.person;
     let redeemed = redeemed(state, person);
     let next = policy.tiers.iter().filter(|tier| tier.redeemed > redeemed);
     let next = next.min_by_key(|tier| tier.redeemed).map(|tier| Milestone {
@@ -95,7 +100,17 @@ pub(super) fn earned(
         missing: tier.redeemed - redeemed,
         reason: tier.reason.clone(),
     });
-    Earned { granted, next, paused: is_paused(state, policy, person, now) }
+    let held = earn.gate == Colour::Red && hold_codes(&mut due(state, policy, person, now));
+    Earned { granted, next, paused: is_paused(state, policy, person, now), held }
+}
+
+/// Takes out the rules that give codes, with all that they give: a rule is granted as a whole.
+/// Whether there were any.
+fn hold_codes(due: &mut Vec<Reward>) -> bool {
+    let codes = |reward: &&Reward| reward.kind == RewardKind::InviteCodes;
+    let held: Vec<String> = due.iter().filter(codes).map(|reward| reward.rule.clone()).collect();
+    due.retain(|reward| !held.contains(&reward.rule));
+    !held.is_empty()
 }
 
 /// Referrals that came in and were not false.
@@ -230,6 +245,7 @@ pub(super) fn id_caused_by(cause: Seq, at: Timestamp) -> Uuid {
 mod tests {
     use super::super::apply::apply;
     use super::*;
+    use crate::record;
 
     const ADA: PersonId = PersonId(1);
 
@@ -275,7 +291,11 @@ mod tests {
     }
 
     fn claim(state: &State, now: Timestamp) -> Vec<(String, u32)> {
-        match earn(state, &Policy::default(), &Earn { person: ADA }, now) {
+        claim_at(state, Colour::Green, now)
+    }
+
+    fn claim_at(state: &State, gate: Colour, now: Timestamp) -> Vec<(String, u32)> {
+        match earn(state, &Policy::default(), &Earn { person: ADA, gate }, now) {
             Ok(Decided::Now(Event::Rewarded { rewards, .. })) => {
                 rewards.into_iter().map(|reward| (reward.rule, reward.amount)).collect()
             }
@@ -362,20 +382,42 @@ mod tests {
     }
 
     #[test]
+    fn a_red_gate_holds_back_codes_and_what_comes_with_them_and_nothing_else() {
+        let state = given(&brought(ADA, 50, ReferralState::Redeemed));
+        let all = claim(&state, at(9));
+        let at_red = claim_at(&state, Colour::Red, at(9));
+        assert_eq!(at_red, [("redeemed:25".to_owned(), 1)], "a month of premium");
+        let wanted = Earn { person: ADA, gate: Colour::Red };
+        assert!(earned(&state, &Policy::default(), &wanted, Vec::new(), at(9)).held);
+        assert_eq!(claim_at(&state, Colour::Yellow, at(9)), all, "nothing was lost");
+        let state = given(&brought(ADA, 2, ReferralState::Redeemed));
+        assert!(!earned(&state, &Policy::default(), &wanted, Vec::new(), at(9)).held);
+    }
+
+    #[test]
+    fn an_answer_from_before_the_gate_was_asked_is_read() {
+        let wanted = Earn { person: ADA, gate: Colour::Green };
+        let answer = earned(&given(&[]), &Policy::default(), &wanted, Vec::new(), at(9));
+        let mut bytes = Vec::new();
+        record::encode(&answer, &mut bytes);
+        assert_eq!(bytes.pop(), Some(0), "nothing is held");
+        assert_eq!(record::decode::<Earned>(&bytes), Ok(answer));
+    }
+
+    #[test]
     fn a_tier_is_granted_once_and_all_that_are_due_at_once() {
         let mut state = given(&brought(ADA, 2, ReferralState::Redeemed));
         assert_eq!(claim(&state, at(9)), []);
         state = given(&brought(ADA, 10, ReferralState::Redeemed));
-        let Ok(Decided::Now(event)) =
-            earn(&state, &Policy::default(), &Earn { person: ADA }, at(9))
-        else {
+        let wanted = Earn { person: ADA, gate: Colour::Yellow };
+        let Ok(Decided::Now(event)) = earn(&state, &Policy::default(), &wanted, at(9)) else {
             panic!("nothing earned");
         };
         let Event::Rewarded { codes, .. } = event else { panic!("{event:?}") };
         assert_eq!(codes, 8);
         apply(&mut state, &event, at(9));
         assert_eq!(claim(&state, at(10)), []);
-        let left = earned(&state, &Policy::default(), ADA, Vec::new(), at(10));
+        let left = earned(&state, &Policy::default(), &wanted, Vec::new(), at(10));
         assert_eq!(left.next.map(|next| (next.redeemed, next.missing)), Some((25, 15)));
     }
 

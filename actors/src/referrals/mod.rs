@@ -17,10 +17,8 @@ mod score;
 mod state;
 
 pub(crate) use actor::{Handle, Referrals};
-#[cfg(feature = "simulation")]
-pub(crate) use command::Earn;
+pub(crate) use command::{Earn, RecipientIs, Share};
 pub use command::{Earned, Milestone, Shared, Stats};
-pub(crate) use command::{RecipientIs, Share};
 pub use event::{Bind, Event, Rejection, Reward, RewardKind};
 pub use score::{Part, Quality, Weights};
 pub(crate) use state::State;

@@ -260,10 +260,10 @@ impl Edge {
 
     async fn earn(&self, person: PersonId, tag: Option<RequestTag>) -> Result<Said, Error> {
         let now = self.clock.now();
-        let run = |request| {
-            ask(&self.referrals, now, request, |ask| {
-                Message::<Referrals>::Earn(referrals::Earn { person }, ask)
-            })
+        let run = async |request| {
+            let gate = ask(&self.quality, now, None, Message::<Quality>::Evaluate).await?.colour;
+            let earn = referrals::Earn { person, gate };
+            ask(&self.referrals, now, request, |ask| Message::<Referrals>::Earn(earn, ask)).await
         };
         self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Earned)
     }

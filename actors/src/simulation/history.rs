@@ -195,7 +195,12 @@ impl History {
                 }
                 Ok(())
             }
-            Event::Quality(quality::Event::Counted { .. }) => Ok(()),
+            Event::Quality(
+                quality::Event::Counted { .. }
+                | quality::Event::Drilled { .. }
+                | quality::Event::Sampled { .. }
+                | quality::Event::LoadMoved { .. },
+            ) => Ok(()),
         }
     }
 

@@ -112,6 +112,35 @@ impl Fields {
         self.an_integer(name, &value, range)
     }
 
+    /// A number within `range`, or absent.
+    pub(crate) fn optional_number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<f64>,
+    ) -> Option<f64> {
+        let value = self.take(name)?;
+        let wanted = || format!("a number from {} to {}", range.start(), range.end());
+        let Value::Number(number) = value else {
+            self.note(name, not(&wanted(), &value));
+            return None;
+        };
+        let number = number.as_f64().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.note(name, format!("must be {}", wanted()));
+        }
+        number
+    }
+
+    /// Asks for at least one of these fields, before they are read.
+    pub(crate) fn any_of(&mut self, names: &[&'static str]) {
+        let given = |name: &&str| self.object.get(*name).is_some_and(|value| !value.is_null());
+        if let [first, others @ ..] = names
+            && !names.iter().any(given)
+        {
+            self.note(first, format!("is required, or {}", others.join(" or ")));
+        }
+    }
+
     /// `true` or `false`; absent is `false`.
     pub(crate) fn flag(&mut self, name: &'static str) -> bool {
         match self.take(name) {
@@ -372,6 +401,28 @@ mod tests {
             let mut fields = fields(&format!(r#"{{"batch_size": {body}}}"#));
             let size = fields.integer::<u32>("batch_size", 1..=10_000);
             assert_eq!(fields.finish(size).is_ok(), taken, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_is_a_number_in_range_and_one_of_several_fields_is_asked_for() {
+        for (body, taken) in [
+            (r#"{"a": 0}"#, true),
+            (r#"{"a": 1.0, "b": 0.5}"#, true),
+            (r#"{"b": 1e-9, "a": null}"#, true),
+            (r#"{"a": 7}"#, false),
+            (r#"{"a": -1}"#, false),
+            (r#"{"a": 1.0000001, "b": 0.5}"#, false),
+            (r#"{"a": "x"}"#, false),
+            (r#"{"a": [0.5]}"#, false),
+            (r#"{"a": null}"#, false),
+            ("{}", false),
+        ] {
+            let mut fields = fields(body);
+            fields.any_of(&["a", "b"]);
+            let read =
+                (fields.optional_number("a", 0.0..=1.0), fields.optional_number("b", 0.0..=1.0));
+            assert_eq!(fields.finish(Some(read)).is_ok(), taken, "{body}");
         }
     }
 

@@ -1,6 +1,9 @@
 //! `/api/quality`: what the product saw of its members, and what follows for invites.
 
-use actors::quality::Trust;
+use actors::quality::{
+    ANSWER_POINTS_MAX, DRILL_MINUTES_MAX, DrillRates, Drilling, POINT_MINUTES, Point, Ratio,
+    STEP_MINUTES_MAX, Source, Trust, Window,
+};
 use actors::{Alert, Email, Seen, Sighting, Timestamp};
 use serde::Serialize;
 
@@ -8,6 +11,8 @@ use super::text::Text;
 use crate::http::answer::{Answer, ok};
 use crate::http::body::Fields;
 use crate::http::call::{Call, Input};
+use crate::http::error::Problem;
+use crate::http::query::Query;
 
 const EVENTS_MAX: usize = 1000;
 
@@ -61,10 +66,18 @@ struct Raised<'a> {
     threshold: f64,
     message: &'a str,
     since: Text<Timestamp>,
+    source: &'static str,
+    /// When the drill ends that has a part in the value.
+    until: Option<Text<Timestamp>>,
 }
 
-impl<'a> From<&'a Alert> for Raised<'a> {
-    fn from(alert: &'a Alert) -> Self {
+impl<'a> Raised<'a> {
+    fn all(trust: &'a Trust) -> Vec<Self> {
+        trust.alerts.iter().map(|alert| Self::of(alert, trust)).collect()
+    }
+
+    fn of(alert: &'a Alert, trust: &Trust) -> Self {
+        let drill = trust.drill_of(alert);
         Self {
             id: &alert.id,
             severity: alert.severity.as_str(),
@@ -73,6 +86,8 @@ impl<'a> From<&'a Alert> for Raised<'a> {
             threshold: alert.threshold,
             message: &alert.message,
             since: Text(alert.since),
+            source: if drill.is_some() { Source::Drill } else { Source::Measured }.as_str(),
+            until: drill.map(|drill| Text(drill.until)),
         }
     }
 }
@@ -97,22 +112,50 @@ struct TrustScore {
     health_status: &'static str,
     gate: &'static str,
     halved_until: Option<Text<Timestamp>>,
+    source: &'static str,
+    /// When the drill ends that the rates come from.
+    until: Option<Text<Timestamp>>,
     sample_size: Sample,
+}
+
+impl From<&Trust> for TrustScore {
+    fn from(trust: &Trust) -> Self {
+        Self {
+            trust_score: trust.score,
+            churn_rate: trust.churn,
+            fraud_rate: trust.fraud,
+            engagement_rate: trust.engagement,
+            invites_paused: trust.paused,
+            health_status: trust.health.as_str(),
+            gate: trust.colour.as_str(),
+            halved_until: trust.halved_until.map(Text),
+            source: trust.source().as_str(),
+            until: trust.drill.map(|drill| Text(drill.until)),
+            sample_size: Sample::from(trust),
+        }
+    }
 }
 
 pub(in crate::http) async fn trust_score(call: Call) -> Answer {
     let trust = call.node.engine.trust().await?;
-    ok(&TrustScore {
-        trust_score: trust.score,
-        churn_rate: trust.churn,
-        fraud_rate: trust.fraud,
-        engagement_rate: trust.engagement,
-        invites_paused: trust.paused,
-        health_status: trust.health.as_str(),
-        gate: trust.colour.as_str(),
-        halved_until: trust.halved_until.map(Text),
-        sample_size: Sample::from(&trust),
-    })
+    ok(&TrustScore::from(&trust))
+}
+
+/// Overrides measured rates for a while, and answers with what holds now.
+pub(in crate::http) async fn drill(call: Call) -> Answer {
+    let Input { node, tag, mut fields, .. } = call.input().await?;
+    let minutes = fields.integer("for_minutes", 0..=i64::from(DRILL_MINUTES_MAX));
+    let names = ["churn_rate", "fraud_rate", "engagement_rate"];
+    // For no minutes it takes no rates: that ends a drill.
+    if minutes != Some(0) {
+        fields.any_of(&names);
+    }
+    let [churn, fraud, engagement] =
+        names.map(|name| fields.optional_number(name, 0.0..=1.0).and_then(Ratio::new));
+    let rates = DrillRates { churn, fraud, engagement };
+    let drilling = minutes.map(|minutes| Drilling { rates, minutes });
+    let trust = node.engine.drill(fields.finish(drilling)?, tag).await?;
+    ok(&TrustScore::from(&trust))
 }
 
 #[derive(Serialize)]
@@ -124,6 +167,8 @@ struct Evaluated<'a> {
     gate: &'static str,
     health_status: &'static str,
     halved_until: Option<Text<Timestamp>>,
+    source: &'static str,
+    until: Option<Text<Timestamp>>,
 }
 
 #[derive(Serialize)]
@@ -148,10 +193,12 @@ pub(in crate::http) async fn evaluate_gate(call: Call) -> Answer {
             members: trust.members,
             sample_size: Sample::from(&trust),
         },
-        alerts: trust.alerts.iter().map(Raised::from).collect(),
+        alerts: Raised::all(&trust),
         gate: trust.colour.as_str(),
         health_status: trust.health.as_str(),
         halved_until: trust.halved_until.map(Text),
+        source: trust.source().as_str(),
+        until: trust.drill.map(|drill| Text(drill.until)),
     })
 }
 
@@ -164,5 +211,106 @@ struct Alerts<'a> {
 
 pub(in crate::http) async fn alerts(call: Call) -> Answer {
     let trust = call.node.engine.trust().await?;
-    ok(&Alerts { items: trust.alerts.iter().map(Raised::from).collect(), next: None })
+    ok(&Alerts { items: Raised::all(&trust), next: None })
+}
+
+#[derive(Serialize)]
+struct Moment {
+    at: Text<Timestamp>,
+    trust_score: f64,
+    churn_rate: f64,
+    fraud_rate: f64,
+    engagement_rate: f64,
+    gate: &'static str,
+    source: &'static str,
+}
+
+impl From<&Point> for Moment {
+    fn from(point: &Point) -> Self {
+        Self {
+            at: Text(point.at()),
+            trust_score: point.trust,
+            churn_rate: point.churn,
+            fraud_rate: point.fraud,
+            engagement_rate: point.engagement,
+            gate: point.colour.as_str(),
+            source: point.source.as_str(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Past {
+    since: Text<Timestamp>,
+    step: u32,
+    items: Vec<Moment>,
+    // An answer is whole: its step is so wide that it fits.
+    next: Option<&'static str>,
+}
+
+pub(in crate::http) async fn history(call: Call) -> Answer {
+    let engine = &call.node.engine;
+    let window = window(call.parts.uri.query(), engine.now())?;
+    let points = engine.quality_history(window).await?;
+    let items = points.iter().map(Moment::from).collect();
+    ok(&Past { since: Text(window.since), step: window.step_minutes, items, next: None })
+}
+
+/// `since` and `step` of a look back at `now`.
+fn window(query: Option<&str>, now: Timestamp) -> Result<Window, Problem> {
+    let mut query = Query::parse(query);
+    let since = query.parsed("since", time);
+    let step = query.parsed("step", |text| {
+        text.parse().ok().filter(|given| is_step(*given)).ok_or_else(|| {
+            format!(
+                "must be minutes, a multiple of {POINT_MINUTES} from {POINT_MINUTES} to \
+                 {STEP_MINUTES_MAX}"
+            )
+        })
+    });
+    let window = Window::new(since, step, now).map_err(|small| {
+        let least = small.least;
+        query.wrong(
+            "step",
+            format!(
+                "must be at least {least}, so that at most {ANSWER_POINTS_MAX} points are sent"
+            ),
+        );
+    });
+    query.finish()?;
+    window.map_err(|()| Problem::field("step", "is too small"))
+}
+
+fn is_step(minutes: u32) -> bool {
+    (POINT_MINUTES..=STEP_MINUTES_MAX).contains(&minutes) && minutes.is_multiple_of(POINT_MINUTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(query: &str) -> Vec<String> {
+        let now = "2026-01-05T12:00:00Z".parse().expect("a good time");
+        let problem = window(Some(query), now).expect_err("something is wrong");
+        problem.errors().iter().map(|error| error.field.clone()).collect()
+    }
+
+    #[test]
+    fn a_look_back_has_a_time_and_a_step_and_nothing_else() {
+        let now: Timestamp = "2026-01-05T12:00:00Z".parse().expect("a good time");
+        let since = "2026-01-05T09:00:00Z".parse().expect("a good time");
+        let good = |query| window(Some(query), now).expect("nothing is wrong");
+        assert_eq!(good("since=2026-01-05T10%3A00:00%2B01:00&step=60").since, since);
+        assert_eq!(good("step=1440").step_minutes, 1440);
+        assert_eq!(good("").step_minutes, 5);
+        assert_eq!(good("since=1970-01-01T00:00:00Z").step_minutes, 45);
+        for step in ["0", "-5", "7", "5.0", "", "x", "1445", "99999999999"] {
+            assert_eq!(fields(&format!("step={step}")), ["step"], "{step}");
+        }
+        for since in ["", "yesterday", "2026-01-05", "2026-13-05T12:00:00Z", "5"] {
+            assert_eq!(fields(&format!("since={since}")), ["since"], "{since}");
+        }
+        assert_eq!(fields("since=2025-12-20T00:00:00Z&step=5"), ["step"]);
+        assert_eq!(fields("since=x&step=x&limit=5"), ["since", "step", "limit"]);
+    }
 }

@@ -45,6 +45,8 @@ struct Earned<'a> {
     codes: Vec<String>,
     rewards: Vec<Granted<'a>>,
     rewards_paused: bool,
+    /// Whether codes are due and wait for the gate to open.
+    codes_held: bool,
     next_milestone: Option<Next<'a>>,
 }
 
@@ -81,10 +83,11 @@ pub(in crate::http) async fn earn(call: Call) -> Answer {
     ok(&Earned {
         earned: earned.earned,
         codes_available: earned.codes.len(),
-        message: message(&earned.granted, earned.next.as_ref(), earned.paused),
+        message: message(&earned.granted, earned.next.as_ref(), earned.paused, earned.held),
         codes: earned.codes.iter().map(|code| code.print(&node.code_prefix)).collect(),
         rewards: earned.granted.iter().map(Granted::from).collect(),
         rewards_paused: earned.paused,
+        codes_held: earned.held,
         next_milestone: earned.next.as_ref().map(|next| Next {
             redeemed: next.redeemed,
             missing: next.missing,
@@ -94,7 +97,7 @@ pub(in crate::http) async fn earn(call: Call) -> Answer {
 }
 
 /// "You earned 3 invite codes", or what is missing until there is something to say that about.
-fn message(granted: &[Reward], next: Option<&Milestone>, paused: bool) -> String {
+fn message(granted: &[Reward], next: Option<&Milestone>, paused: bool, held: bool) -> String {
     let sum = |kind: RewardKind| {
         granted.iter().filter(|reward| reward.kind == kind).map(|reward| reward.amount).sum::<u32>()
     };
@@ -117,6 +120,7 @@ fn message(granted: &[Reward], next: Option<&Milestone>, paused: bool) -> String
         (true, _) if paused => {
             "Rewards are paused: too few of these referrals turn out well".to_owned()
         }
+        (true, _) if held => "Invites are paused: ask again when they are open".to_owned(),
         (true, Some(Milestone { missing: 1, .. })) => {
             "Nothing new yet: 1 more redeemed referral to the next reward".to_owned()
         }
@@ -169,10 +173,13 @@ mod tests {
     #[test]
     fn the_message_sums_up_what_was_earned() {
         let codes = [reward(RewardKind::InviteCodes, 2), reward(RewardKind::InviteCodes, 1)];
-        assert_eq!(message(&codes, None, false), "You earned 3 invite codes");
+        assert_eq!(message(&codes, None, false, false), "You earned 3 invite codes");
         let mixed = [reward(RewardKind::InviteCodes, 1), reward(RewardKind::PremiumMonths, 1)];
-        assert_eq!(message(&mixed, None, false), "You earned 1 invite code and 1 month of premium");
+        assert_eq!(
+            message(&mixed, None, false, true),
+            "You earned 1 invite code and 1 month of premium"
+        );
         let next = Milestone { redeemed: 3, missing: 1, reason: String::new() };
-        assert!(message(&[], Some(&next), false).contains("1 more redeemed referral to"));
+        assert!(message(&[], Some(&next), false, false).contains("1 more redeemed referral to"));
     }
 }
