@@ -29,7 +29,7 @@ use axum::Router;
 
 use auth::Access::{Admin, App, Metrics, Person, Probe, Public};
 use endpoint::Routes;
-use routes::{invites, operations, quality, referrals, waitlist};
+use routes::{invites, operations, policies, quality, referrals, waitlist};
 
 pub(crate) use admission::Admission;
 pub(crate) use auth::Doorkeeper;
@@ -48,6 +48,7 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .get("/api/waitlist/{email}", App, waitlist::entry)
         .delete("/api/waitlist/{email}", Admin, waitlist::remove)
         .post("/api/waitlist/{email}/boost", Admin, waitlist::boost)
+        .post("/api/waitlist/policies/simulate", Admin, policies::simulate)
         .post("/api/invites/generate", Admin, invites::generate)
         .post("/api/invites/redeem", Public, invites::redeem)
         .get("/api/invites/{code}/status", Public, invites::status)

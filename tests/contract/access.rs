@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 22] = [
+const ROUTES: [(&str, &str, &[&str]); 23] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -27,6 +27,7 @@ const ROUTES: [(&str, &str, &[&str]); 22] = [
     ("GET", "/api/waitlist/ada%40example.com", APP),
     ("DELETE", "/api/waitlist/ada%40example.com", ADMIN),
     ("POST", "/api/waitlist/ada%40example.com/boost", ADMIN),
+    ("POST", "/api/waitlist/policies/simulate", ADMIN),
     ("POST", "/api/invites/generate", ADMIN),
     ("POST", "/api/invites/redeem", EVERYBODY),
     ("GET", "/api/invites/VOBEE-000000000000/status", EVERYBODY),
