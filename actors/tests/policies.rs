@@ -179,7 +179,8 @@ async fn a_simulation_over_a_directory_finds_what_the_node_found() {
         let offline = simulate(policy).unwrap();
         assert_eq!(offline.comparison, live.comparison);
         assert_eq!(offline.recorded_otherwise, live.recorded_otherwise);
-        assert_eq!(offline.events_replayed, live.events_replayed);
+        // A reaction that nobody waited for may have been committed at the close.
+        assert!(offline.events_replayed >= live.events_replayed);
     }
 }
 

@@ -253,7 +253,8 @@ mod tests {
                 .map(|(number, &(score, waiting))| entrant(number, score, waiting)).collect();
             let scores: Vec<i32> = people.iter().map(|&(score, _)| score).collect();
             let found = compare(&line, &scores, 10, 10);
-            prop_assert_eq!((found.moved, found.top.changed, found.invited_earlier_count), (0, 0, 0));
+            let counts = (found.moved, found.top.changed, found.invited_earlier_count);
+            prop_assert_eq!(counts, (0, 0, 0));
             prop_assert!(found.mean_places == 0.0 && found.largest_moves.is_empty());
             prop_assert!(found.rank_correlation.is_none_or(|tau| tau == 1.0));
         }

@@ -25,9 +25,9 @@
 //!   same order, -1 for the reversed one (`correlation.rs`).
 //!
 //! A running node hands its list over in pieces, and goes on meanwhile. Somebody who is invited in
-//! between stands where the piece had them, so places may be off by the few whom that concerns; both
-//! orders are computed from the same copy. At any time a simulation holds at most 80 bytes for each
-//! entry and two pieces of text.
+//! between stands where the piece had them, so places may be off by the few whom that concerns;
+//! both orders are computed from the same copy. At any time a simulation holds at most 80 bytes for
+//! each entry, and three pieces of text.
 //!
 //! | file | what it knows |
 //! | --- | --- |
