@@ -50,8 +50,10 @@ impl Engine {
             yield_to_others();
             let simulation = rescore(rescoring, &whole, waiting, &asked);
             drop(one);
-            // Whoever asked has given up, or a piece did not come.
-            let _ = simulation.map(|simulation| sender.send(simulation));
+            // None when a piece did not come; then, too, whoever asked has given up.
+            if let Some(simulation) = simulation {
+                let _ = sender.send(simulation);
+            }
         };
         let thread = thread::Builder::new().name("policy-simulation".to_owned());
         thread.spawn(work).map_err(|_| Failure::Busy)?;
