@@ -235,12 +235,11 @@ impl Fields {
         }
         let (mut texts, before) = (Vec::with_capacity(list.len()), self.errors.len());
         for (index, value) in list.into_iter().enumerate() {
-            match value {
-                Value::String(text) if holds(&text) => texts.push(text),
-                Value::String(_) => {
-                    self.note(&format!("{name}[{index}]"), format!("must be {wanted}"))
-                }
-                other => self.note(&format!("{name}[{index}]"), not("a string", &other)),
+            let item = format!("{name}[{index}]");
+            match value.as_str() {
+                Some(text) if holds(text) => texts.push(text.to_owned()),
+                Some(_) => self.note(&item, format!("must be {wanted}")),
+                None => self.note(&item, not("a string", &value)),
             }
         }
         (self.errors.len() == before).then_some(texts)
