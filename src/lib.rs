@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod keys;
+mod policies;
 pub mod shutdown;
 pub mod telemetry;
 mod waves;

@@ -24,6 +24,9 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Config(options)) => return cli::config::run(options, &sources, output),
         Some(Command::Keys(options)) => cli::keys::run(options, &config()?, output)?,
         Some(Command::Verify(options)) => cli::verify::run(options, &config()?, output)?,
+        Some(Command::Simulate(options)) => {
+            cli::simulate::run(options, &load(&sources)?, output)?;
+        }
         Some(Command::Backup(options)) => {
             let config = config()?;
             return runtime()?.block_on(cli::backup::run(options, &config, output));

@@ -261,6 +261,17 @@ impl<D: Domain> Cell<D> {
     }
 }
 
+/// The state alone, out of an image that a cell has saved. What the cell still owes to others is
+/// passed over.
+pub(crate) fn saved_state<D: Domain>(
+    version: u16,
+    input: &mut ImageReader<'_>,
+) -> Result<D::State, Unreadable> {
+    let _: (Seq, Timestamp, Seq) = input.take()?;
+    input.list(|_: (Seq, Vec<u8>)| Ok(()))?;
+    D::restore(version, input)
+}
+
 /// The answer to a request that may be repeated, as the journal keeps it.
 fn encode_outcome<T: Serialize, R: Serialize>(outcome: &Result<T, R>) -> Box<[u8]> {
     let mut bytes = Vec::new();

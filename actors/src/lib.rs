@@ -15,6 +15,7 @@
 //! | `committer` | the one writer of the journal; answers wait here |
 //! | `supervisor` | starts actors, and starts them again |
 //! | [`event`], `record` | the union of events, and their form in the journal |
+//! | [`policies`] | where everybody would stand under another scoring policy |
 //! | `image`, `snapshotter` | a state on disk, and who puts it there |
 //! | [`ids`], [`identity`] | names of things, and what follows from an address |
 //! | [`clock`], [`entropy`] | the only files that ask for the time and for random bytes |
@@ -42,6 +43,7 @@ mod image;
 pub mod invites;
 mod mailbox;
 pub mod people;
+pub mod policies;
 pub mod quality;
 mod record;
 pub mod referrals;

@@ -248,7 +248,8 @@ pub(crate) fn replay<R: Role>(
     unreadable.map_or(Ok(from.max(to)), |error| Err(error.into()))
 }
 
-fn kept(view: SectionView<'_>) -> Option<Section> {
+/// A section with its text, unless that was erased.
+pub(crate) fn kept(view: SectionView<'_>) -> Option<Section> {
     match view {
         SectionView::Kept { owner, salt, text } => Some(Section { owner, salt, text: text.into() }),
         SectionView::Erased { .. } => None,

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod idempotency;
+mod policies;
 mod reactions;
 mod replay;
 mod snapshot;

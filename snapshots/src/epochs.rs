@@ -45,7 +45,8 @@ pub(crate) struct Shared {
     base: RwLock<Option<Arc<Snapshot>>>,
     /// One more than the last durable record.
     pub(crate) next_seq: AtomicU64,
-    _lock: DataLock,
+    /// None where the directory never had an owner.
+    _lock: Option<DataLock>,
 }
 
 impl Shared {
@@ -55,7 +56,7 @@ impl Shared {
         epochs: Vec<Arc<Epoch>>,
         base: Option<Snapshot>,
         next_seq: u64,
-        lock: DataLock,
+        lock: Option<DataLock>,
     ) -> Shared {
         Shared {
             dir,

@@ -20,6 +20,7 @@
 //! | `moment.rs` | all of it at one moment, for a backup, and the way back |
 //! | `layout.rs` | where everything lies in a data directory |
 //! | `recovery.rs` | the walk that tells the journal from a torn tail and from damage |
+//! | `still.rs` | a journal that nobody writes to, to be read and left as it is |
 //! | `verify.rs` | the same walk over a copy, for an operator who only wants to know |
 //! | `lock.rs` | one owner for a data directory |
 //! | `files.rs` | directories and files that are there after a power cut |
@@ -46,6 +47,7 @@ mod runway;
 pub mod simulation;
 mod sled_journal;
 mod snapshot;
+mod still;
 mod store;
 mod verify;
 mod watermark;
@@ -60,4 +62,5 @@ pub use moment::{Moment, restore_journal};
 pub use record::{Batch, RECORD_BYTES_MAX, RecordView, Section, SectionView};
 pub use sled_journal::{Options, Recovered, SledJournal};
 pub use snapshot::{PartReader, PartWriter, Position, Snapshot, SnapshotWriter};
+pub use still::Still;
 pub use verify::{Verified, verify};

@@ -116,7 +116,7 @@ impl SledJournal {
         let Walked { next_seq, chain, .. } = walked;
         let epochs = epochs(numbers, stores, &walked);
         let dir = options.dir;
-        let shared = Shared::new(dir, disk, epochs, snapshot, next_seq, lock);
+        let shared = Shared::new(dir, disk, epochs, snapshot, next_seq, Some(lock));
         let shared = Arc::new(shared);
         let active = shared.active();
         let (stopped, frame) = (None, Vec::new());
@@ -295,7 +295,11 @@ pub(crate) fn walk(
     Ok(walk.end())
 }
 
-fn epochs(numbers: Vec<u64>, stores: Vec<Box<dyn Store>>, walked: &Walked) -> Vec<Arc<Epoch>> {
+pub(crate) fn epochs(
+    numbers: Vec<u64>,
+    stores: Vec<Box<dyn Store>>,
+    walked: &Walked,
+) -> Vec<Arc<Epoch>> {
     let last = stores.len() - 1;
     let places = numbers.into_iter().zip(stores).zip(&walked.epochs).enumerate();
     let epochs = places.map(|(index, ((number, store), extent))| {

@@ -1,21 +1,16 @@
 //! The walk of recovery, for an operator who wants to know and to change nothing.
 //!
-//! sled cannot open a database without writing to it, so the epochs behind the newest snapshot are
-//! copied into a temporary directory, the copies are opened, and they go again at the end. That
-//! takes as much room there (`TMPDIR`) as the epochs do. Snapshots and archives are read where
-//! they lie, every byte of them.
+//! The epochs behind the newest snapshot are walked in a copy (`still.rs`). Snapshots and archives
+//! are read where they lie, every byte of them.
 
-use std::fs;
 use std::path::Path;
 
 use crate::archive::{self, Archive};
 use crate::disk::Files;
 use crate::snapshot::Snapshot;
-use crate::store::{self, SledStore, Store};
+use crate::still::{CACHE_BYTES, Copies};
 use crate::watermark::WatermarkFile;
 use crate::{DataLock, Error, layout, sled_journal};
-
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a sound data directory holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,28 +58,14 @@ pub fn verify(dir: &Path) -> Result<Verified, Error> {
         newest = Some(Snapshot::open(&layout::snapshot_path(dir, epoch))?.position());
     }
     let found = WatermarkFile::read(&Files { dir: dir.to_path_buf(), cache_bytes: CACHE_BYTES })?;
-    let scratch = tempfile::Builder::new()
-        .prefix("vobee-verify-")
-        .tempdir()
-        .map_err(Error::io("create a directory in", &std::env::temp_dir()))?;
-    let (epochs, fresh) = sled_journal::epochs_behind(layout::epochs(dir)?, newest);
-    let mut stores: Vec<Box<dyn Store>> = Vec::new();
-    for epoch in &epochs {
-        let target = layout::epoch_path(scratch.path(), *epoch);
-        fs::create_dir_all(&target).map_err(Error::io("create", &target))?;
-        let source = layout::epoch_path(dir, *epoch);
-        if source.is_dir() {
-            copy(&source, &target)?;
-        }
-        stores.push(Box::new(SledStore::open(&target, CACHE_BYTES)?));
-    }
-    let walked = sled_journal::walk(&stores, newest, found)?;
+    let copies = Copies::of(dir, newest)?;
+    let walked = sled_journal::walk(&copies.stores, newest, found)?;
     if let Some(damage) = walked.damage {
         return Err(damage.into());
     }
     let snapshot_seq = newest.map_or(0, |position| position.seq);
     Ok(Verified {
-        epoch: epochs.last().copied().filter(|_| !fresh),
+        epoch: copies.epochs.last().copied().filter(|_| !copies.fresh),
         next_seq: walked.next_seq,
         snapshot_seq,
         records: walked.next_seq - 1 - snapshot_seq,
@@ -131,18 +112,4 @@ fn verify_archives(dir: &Path) -> Result<Vec<(u64, u64)>, Error> {
         before = Some((epoch, archive));
     }
     Ok(ranges)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    for entry in fs::read_dir(from).map_err(Error::io("list", from))? {
-        let entry = entry.map_err(Error::io("list", from))?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() {
-            fs::create_dir(&target).map_err(Error::io("create", &target))?;
-            copy(&source, &target)?;
-        } else if !entry.file_name().to_str().is_some_and(store::is_unfinished_snapshot) {
-            fs::copy(&source, &target).map_err(Error::io("copy", &source))?;
-        }
-    }
-    Ok(())
 }

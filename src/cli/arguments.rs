@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{backup, compact, config, keys, verify, version};
+use super::{backup, compact, config, keys, simulate, verify, version};
 use crate::config::{Flag, Sources};
 
 /// Decides who gets into a product and when: waitlist, invite codes, referrals, quality gates.
@@ -31,6 +31,8 @@ pub enum Command {
     Keys(keys::Options),
     /// Walk archive, snapshots, journal and chain, read-only, while no node runs on them
     Verify(verify::Options),
+    /// Tell who would stand where under another scoring policy, read-only, while no node runs
+    Simulate(simulate::Options),
     /// Copy a running node into one file, or check such a file
     Backup(backup::Options),
     /// Make a data directory of a backup, where there is none

@@ -15,6 +15,7 @@ pub mod exit;
 pub mod keys;
 mod output;
 pub mod serve;
+pub mod simulate;
 pub mod verify;
 pub mod version;
 

@@ -31,6 +31,12 @@ impl Layers {
         Self { entries: rules().map(entry).collect(), problems: Vec::new() }
     }
 
+    /// A configuration that was loaded before, to lay more over it.
+    pub(super) fn over(entries: &[Entry]) -> Self {
+        let entries = rules().zip(entries.iter().cloned()).collect();
+        Self { entries, problems: Vec::new() }
+    }
+
     /// Lays a file over what is there.
     pub(super) fn file(&mut self, path: &Path, text: &str) {
         let place = |offset: usize| Origin::File {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Value;
@@ -111,6 +111,28 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     }
     layers.environment(&sources.environment);
     layers.flags(&sources.flags);
+    let (config, entries) = check(layers)?;
+    Ok(Loaded { config, file, entries })
+}
+
+/// Lays one more file over a configuration, and checks the whole.
+///
+/// # Errors
+/// As for [`load`]; `flag` names the file where it cannot be read.
+pub fn lay_over(loaded: &Loaded, path: &Path, flag: &'static str) -> Result<Config, Problems> {
+    let mut layers = Layers::over(&loaded.entries);
+    match std::fs::read_to_string(path) {
+        Ok(text) => layers.file(path, &text),
+        Err(error) => {
+            let origin = Origin::Flag { name: flag };
+            let message = format!("cannot read {}: {error}", path.display());
+            layers.problems.push(Problem { origin, key: String::new(), message });
+        }
+    }
+    check(layers).map(|(config, _)| config)
+}
+
+fn check(mut layers: Layers) -> Result<(Config, Vec<Entry>), Problems> {
     Problems::check(std::mem::take(&mut layers.problems))?;
     let entries = layers.into_entries();
     let config = assemble(&entries);
@@ -120,7 +142,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
         message,
     };
     Problems::check(config.conflicts().into_iter().map(conflict).collect())?;
-    Ok(Loaded { config, file, entries })
+    Ok((config, entries))
 }
 
 fn origin_of(entries: &[Entry], key: &str) -> Origin {

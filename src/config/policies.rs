@@ -19,7 +19,7 @@ impl Config {
 }
 
 impl Waitlist {
-    fn policy(&self) -> waitlist::Policy {
+    pub(crate) fn policy(&self) -> waitlist::Policy {
         let scoring = &self.scoring;
         let personas = &scoring.personas;
         waitlist::Policy {

@@ -70,7 +70,11 @@ impl Default for Personas {
 }
 
 /// Points stay far from where a sum of them could overflow.
-const POINTS: i64 = 1_000_000;
+pub(crate) const POINTS: i64 = 1_000_000;
+/// The longest use case has so many characters.
+pub(crate) const WORDS_MAX: i64 = 4_000;
+pub(crate) const KEYWORDS_MAX: usize = 64;
+pub(crate) const KEYWORD: &str = "a text of 1 to 64 lower-case characters";
 
 pub(super) const RULES: &[Rule] = &[
     Rule::whole("waitlist.entries_max", 1, 1_000_000_000),
@@ -79,19 +83,19 @@ pub(super) const RULES: &[Rule] = &[
     Rule::whole("waitlist.scoring.personas.agency", -POINTS, POINTS),
     Rule::whole("waitlist.scoring.personas.content_creator", -POINTS, POINTS),
     Rule::whole("waitlist.scoring.personas.other", -POINTS, POINTS),
-    Rule::whole("waitlist.scoring.words_over", 0, 4_000),
+    Rule::whole("waitlist.scoring.words_over", 0, WORDS_MAX),
     Rule::whole("waitlist.scoring.words_points", -POINTS, POINTS),
     Rule {
         key: "waitlist.scoring.keywords",
         allowed: Allowed::Texts {
-            each: Syntax { what: "a text of 1 to 64 lower-case characters", holds: keyword },
-            count_max: 64,
+            each: Syntax { what: KEYWORD, holds: is_keyword },
+            count_max: KEYWORDS_MAX,
         },
     },
     Rule::whole("waitlist.scoring.keyword_points", -POINTS, POINTS),
 ];
 
 /// The use case is lowercased before the search, so a keyword with a capital would never be found.
-fn keyword(text: &str) -> bool {
+pub(crate) fn is_keyword(text: &str) -> bool {
     (1..=64).contains(&text.chars().count()) && text.to_lowercase() == text
 }

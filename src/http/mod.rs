@@ -31,7 +31,7 @@ use axum::Router;
 
 use auth::Access::{Admin, App, Metrics, Person, Probe, Public};
 use endpoint::Routes;
-use routes::{invites, operations, quality, referrals, waitlist};
+use routes::{invites, operations, policies, quality, referrals, waitlist};
 
 pub(crate) use admission::Admission;
 pub(crate) use auth::Doorkeeper;
@@ -52,6 +52,7 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .delete("/api/waitlist/{email}", Admin, waitlist::remove)
         .post("/api/waitlist/invite", Admin, waitlist::invite)
         .post("/api/waitlist/{email}/boost", Admin, waitlist::boost)
+        .post("/api/waitlist/policies/simulate", Admin, policies::simulate)
         .post("/api/invites/generate", Admin, invites::generate)
         .post("/api/invites/redeem", Public, invites::redeem)
         .post("/api/invites/reserve", Public, invites::reserve)

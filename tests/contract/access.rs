@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 24] = [
+const ROUTES: [(&str, &str, &[&str]); 33] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -27,9 +27,18 @@ const ROUTES: [(&str, &str, &[&str]); 24] = [
     ("GET", "/api/waitlist/ada%40example.com", APP),
     ("DELETE", "/api/waitlist/ada%40example.com", ADMIN),
     ("POST", "/api/waitlist/ada%40example.com/boost", ADMIN),
+    ("POST", "/api/waitlist/invite", ADMIN),
+    ("POST", "/api/waitlist/policies/simulate", ADMIN),
     ("POST", "/api/invites/generate", ADMIN),
     ("POST", "/api/invites/redeem", EVERYBODY),
+    ("POST", "/api/invites/reserve", EVERYBODY),
+    ("POST", "/api/invites/reservations/00000000-0000-7000-8000-000000000000/confirm", EVERYBODY),
+    ("POST", "/api/invites/reservations/00000000-0000-7000-8000-000000000000/release", EVERYBODY),
+    ("GET", "/api/invites", ADMIN),
     ("GET", "/api/invites/VOBEE-000000000000/status", EVERYBODY),
+    ("POST", "/api/invites/VOBEE-000000000000/revoke", ADMIN),
+    ("POST", "/api/invites/VOBEE-000000000000/restore", ADMIN),
+    ("POST", "/api/invites/VOBEE-000000000000/extend", ADMIN),
     ("POST", "/api/referrals/earn", APP),
     ("POST", "/api/referrals/share", APP),
     ("GET", "/api/referrals/ada%40example.com/quality", APP),

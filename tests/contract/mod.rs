@@ -5,6 +5,7 @@ mod access;
 mod invites;
 mod limits;
 mod operations;
+mod policies;
 mod quality;
 mod referrals;
 mod waitlist;

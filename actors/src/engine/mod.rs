@@ -12,6 +12,7 @@
 mod invites;
 mod keeping;
 mod open;
+mod policies;
 mod quality;
 mod referrals;
 mod stats;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ractor::ActorCell;
 use serde::de::DeserializeOwned;
 use snapshots::{Epochs, Journal, Reader, Section, SledJournal};
+use tokio::sync::Semaphore;
 
 use crate::answers::{self, Answers, Begun, UnderWay};
 use crate::cell::{Cell, Domain};
@@ -107,6 +108,8 @@ pub(super) struct Inner {
     held: AtomicBool,
     supervisor: ActorCell,
     pub(super) snapshotter: Snapshotter,
+    /// One permit: one policy simulation at a time.
+    pub(super) simulating: Arc<Semaphore>,
     pub(super) waitlist: waitlist::Handle,
     pub(super) invites: invites::Handle,
     pub(super) referrals: referrals::Handle,
@@ -202,6 +205,7 @@ impl Engine {
             held: AtomicBool::new(false),
             supervisor,
             snapshotter: keeper.start(),
+            simulating: Arc::new(Semaphore::new(1)),
             waitlist: waitlist::Handle(waitlist),
             invites: invites::Handle(invites),
             referrals: referrals::Handle(referrals),

@@ -21,6 +21,8 @@ use super::text::{self, Entry, Profile};
 #[derive(Debug)]
 pub(crate) enum Message {
     Profiles(Vec<PersonId>, Ask<Vec<Option<Profile>>>),
+    /// What the product is wanted for, by each of these; None where nothing is known.
+    UseCases(Vec<PersonId>, Ask<Vec<Option<Box<str>>>>),
     Count(Ask<u64>),
     Digest(Ask<[u8; 32]>),
 }
@@ -37,6 +39,15 @@ impl Handle {
         people: Vec<PersonId>,
     ) -> Result<Vec<Option<Profile>>, Error> {
         self.0.ask(now, None, |ask| Message::Profiles(people, ask)).await
+    }
+
+    /// What these people want the product for, in their order.
+    pub(crate) async fn use_cases(
+        &self,
+        now: Timestamp,
+        people: Vec<PersonId>,
+    ) -> Result<Vec<Option<Box<str>>>, Error> {
+        self.0.ask(now, None, |ask| Message::UseCases(people, ask)).await
     }
 
     pub(crate) async fn count(&self, now: Timestamp) -> Result<u64, Error> {
@@ -57,6 +68,16 @@ pub(crate) struct People {
 }
 
 impl People {
+    /// What somebody wants the product for; None when nothing is known.
+    pub(crate) fn use_case(&self, person: PersonId) -> Option<&str> {
+        self.book.get(person).and_then(text::use_case)
+    }
+
+    /// What somebody has typed; None when nothing is known.
+    pub(crate) fn profile(&self, person: PersonId) -> Option<Profile> {
+        self.book.get(person).and_then(text::decode)
+    }
+
     fn take_in(&mut self, sections: &[Section]) {
         for Section { owner, text, .. } in sections {
             let person = PersonId::from_owner(*owner);
@@ -140,8 +161,12 @@ impl Role for People {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Profiles(people, ask) => {
-                let known = |person| self.book.get(person).and_then(text::decode);
+                let known = |person| self.profile(person);
                 ask.reply.send(Ok(people.into_iter().map(known).collect()));
+            }
+            Message::UseCases(people, ask) => {
+                let said = |person| self.use_case(person).map(Box::from);
+                ask.reply.send(Ok(people.into_iter().map(said).collect()));
             }
             Message::Digest(ask) => ask.reply.send(Ok(record::digest(&self.book.contents()))),
             Message::Count(ask) => ask.reply.send(Ok(self.book.len() as u64)),

@@ -101,6 +101,16 @@ pub(super) fn decode(text: &[u8]) -> Option<Profile> {
     }
 }
 
+/// The use case in a profile, without the rest; None for anything else.
+pub(super) fn use_case(text: &[u8]) -> Option<&str> {
+    let (&kind, mut rest) = text.split_first()?;
+    if kind != PROFILE {
+        return None;
+    }
+    take_text(&mut rest)?;
+    take_text(&mut rest)
+}
+
 fn put(out: &mut Vec<u8>, text: &str) {
     let mut length = text.len();
     while length > 0x7f {
@@ -112,6 +122,10 @@ fn put(out: &mut Vec<u8>, text: &str) {
 }
 
 fn take(rest: &mut &[u8]) -> Option<String> {
+    take_text(rest).map(str::to_owned)
+}
+
+fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let mut length = 0_usize;
     for shift in (0..28).step_by(7) {
         let (&byte, after) = rest.split_first()?;
@@ -120,7 +134,7 @@ fn take(rest: &mut &[u8]) -> Option<String> {
         if byte & 0x80 == 0 {
             let (text, after) = rest.split_at_checked(length)?;
             *rest = after;
-            return String::from_utf8(text.to_vec()).ok();
+            return std::str::from_utf8(text).ok();
         }
     }
     None
@@ -144,12 +158,15 @@ mod tests {
                 email: "ada@example.com".to_owned(), use_case: use_case.clone(),
                 persona: persona.clone(), metadata: metadata.clone(),
             };
-            prop_assert_eq!(decode(&text.encode()), Some(profile));
+            let text = text.encode();
+            prop_assert_eq!(self::use_case(&text), Some(use_case.as_str()));
+            prop_assert_eq!(decode(&text), Some(profile));
         }
 
         #[test]
         fn any_bytes_are_read_or_refused_without_a_panic(bytes: Vec<u8>) {
             let _ = decode(&bytes);
+            let _ = use_case(&bytes);
         }
     }
 }

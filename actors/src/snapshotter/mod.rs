@@ -21,4 +21,5 @@ pub(crate) use keeper::{Keeper, Snapshotter};
 pub use policy::{Archive, Policy};
 #[cfg(feature = "simulation")]
 pub(crate) use work::Worker;
+pub(crate) use work::yield_to_others;
 pub use work::{Error, Taken, time};

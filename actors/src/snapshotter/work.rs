@@ -144,7 +144,7 @@ pub fn time(body: &[u8]) -> i64 {
 }
 
 /// Puts this thread behind all others. Where that is not allowed, it works beside them.
-pub(super) fn yield_to_others() {
+pub(crate) fn yield_to_others() {
     let thread = rustix::thread::gettid();
     let _ = rustix::process::setpriority_process(Some(thread), 19);
 }

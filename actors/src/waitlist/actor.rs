@@ -18,7 +18,7 @@ use crate::record::Unreadable;
 use super::command::{
     Boost, Boosted, Invited, Join, Joined, Leave, Left, Page, Standing, Stats, Wave,
 };
-use super::{Event, Policy, Rejection, State, apply, decide, image};
+use super::{Event, Policy, Rejection, State, Stretch, apply, decide, image};
 
 /// What the waitlist is asked.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) enum Message {
     Standing(PersonId, Ask<Standing>),
     Page(Option<u64>, usize, Ask<Page>),
     Stats(Ask<Stats>),
+    /// Entries to copy: the number of the first, and how many.
+    Stretch(u32, u32, Ask<Stretch>),
     Digest(Ask<[u8; 32]>),
 }
 
@@ -92,6 +94,15 @@ impl Handle {
 
     pub(crate) async fn stats(&self, now: Timestamp) -> Result<Stats, Error> {
         self.0.ask(now, None, Message::Stats).await
+    }
+
+    pub(crate) async fn stretch(
+        &self,
+        now: Timestamp,
+        from: u32,
+        count: u32,
+    ) -> Result<Stretch, Error> {
+        self.0.ask(now, None, |ask| Message::Stretch(from, count, ask)).await
     }
 
     pub(crate) async fn digest(&self, now: Timestamp) -> Result<[u8; 32], Error> {
@@ -214,6 +225,10 @@ impl Domain for Waitlist {
             Message::Stats(ask) => {
                 let stats = cell.state.stats(cell.time(ask.now));
                 cell.answer(ask, Ok(stats));
+            }
+            Message::Stretch(from, count, ask) => {
+                let stretch = cell.state.stretch(from, count);
+                cell.answer(ask, Ok(stretch));
             }
         }
     }

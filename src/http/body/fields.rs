@@ -28,10 +28,10 @@ pub(crate) struct Fields {
 }
 
 /// Where the object stands in the body.
-#[derive(Clone, Copy)]
 enum Place {
     Top,
     Item(&'static str, usize),
+    In(String),
 }
 
 impl Fields {
@@ -224,6 +224,56 @@ impl Fields {
         Some(items)
     }
 
+    /// An object, read by `read`, which is to ask for every field.
+    pub(crate) fn object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.required(name)?;
+        self.an_object(name, value, read)
+    }
+
+    /// The same, or absent.
+    pub(crate) fn optional_object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(name)?;
+        self.an_object(name, value, read)
+    }
+
+    /// A list of at most `items_max` texts, each of which `holds`, or absent. `wanted` says what
+    /// each has to be.
+    pub(crate) fn optional_texts(
+        &mut self,
+        name: &'static str,
+        items_max: usize,
+        wanted: &str,
+        holds: fn(&str) -> bool,
+    ) -> Option<Vec<String>> {
+        let value = self.take(name)?;
+        let Value::Array(list) = value else {
+            self.note(name, not("a list of strings", &value));
+            return None;
+        };
+        if list.len() > items_max {
+            self.note(name, format!("must have at most {items_max} items, not {}", list.len()));
+            return None;
+        }
+        let (mut texts, before) = (Vec::with_capacity(list.len()), self.errors.len());
+        for (index, value) in list.into_iter().enumerate() {
+            let item = format!("{name}[{index}]");
+            match value.as_str() {
+                Some(text) if holds(text) => texts.push(text.to_owned()),
+                Some(_) => self.note(&item, format!("must be {wanted}")),
+                None => self.note(&item, not("a string", &value)),
+            }
+        }
+        (self.errors.len() == before).then_some(texts)
+    }
+
     /// `whole` if nothing was wrong; otherwise 422 with everything that was.
     ///
     /// `whole` is `None` when a required field was, which has been noted then.
@@ -250,6 +300,24 @@ impl Fields {
             self.note(name, "is required");
         }
         value
+    }
+
+    fn an_object<T>(
+        &mut self,
+        name: &'static str,
+        value: Value,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let Value::Object(object) = value else {
+            self.note(name, not("an object", &value));
+            return None;
+        };
+        let place = Place::In(self.place.of(name));
+        let mut inner = Self::new(object, place, std::mem::take(&mut self.errors));
+        let whole = read(&mut inner);
+        inner.note_unknown();
+        self.errors = inner.errors;
+        whole
     }
 
     fn a_text(&mut self, name: &'static str, value: Value) -> Option<String> {
@@ -329,11 +397,12 @@ impl Fields {
 }
 
 impl Place {
-    fn of(self, name: &str) -> String {
+    fn of(&self, name: &str) -> String {
         match (self, name) {
             (Self::Top, _) => name.to_owned(),
             (Self::Item(list, index), "") => format!("{list}[{index}]"),
             (Self::Item(list, index), _) => format!("{list}[{index}].{name}"),
+            (Self::In(object), _) => format!("{object}.{name}"),
         }
     }
 }
@@ -447,6 +516,21 @@ mod tests {
         let told = errors(fields.finish(events));
         let told: Vec<_> = told.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(told, ["events[1]", "events[2].type", "events[2].typ"]);
+    }
+
+    #[test]
+    fn fields_of_an_object_in_an_object_are_named_by_their_path() {
+        let body = r#"{"a": {"b": {"c": "x", "cc": 1}, "list": ["ok", "NO", 3]}, "d": 5}"#;
+        let mut fields = fields(body);
+        let lower = |text: &str| text.to_lowercase() == text;
+        let whole = fields.object("a", |a| {
+            let c = a.optional_object("b", |b| b.integer::<u8>("c", 0..=9));
+            a.optional_texts("list", 3, "in lower case", lower).zip(c)
+        });
+        let d = fields.optional_object("d", |_| Some(()));
+        let told = errors(fields.finish(whole.zip(d)));
+        let told: Vec<_> = told.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(told, ["a.b.c", "a.b.cc", "a.list[1]", "a.list[2]", "d"]);
     }
 
     #[test]
