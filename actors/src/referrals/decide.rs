@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::cell::Decided;
 use crate::ids::{PersonId, Seq, Timestamp, Uuid};
 use crate::quality::{Observation, Seen};
+use crate::waitlist::EntryState;
 
 use super::command::{Earn, Earned, Milestone, RecipientIs, Share, Shared};
 use super::score;
@@ -18,17 +19,18 @@ pub(super) fn share(
     share: &Share,
 ) -> Result<Decided<Event, Shared>, Rejection> {
     if let Some(edge) = state.to(share.recipient)
-        && edge.inviter == share.inviter
+        && state.person(edge.inviter).id == share.inviter
     {
         return Ok(Decided::Already(Shared { referral: edge.id, already: true }));
     }
-    if share.inviter == share.recipient || share.same_mailbox {
+    let [from, to] = share.mailboxes;
+    if from.unwrap_or(share.inviter) == to.unwrap_or(share.recipient) {
         return Err(Rejection::SelfReferral);
     }
     if share.recipient_is == RecipientIs::Member {
         return Err(Rejection::AlreadyMember);
     }
-    may_refer(state, policy, share.inviter, share.recipient)?;
+    may_refer(state, policy, share.inviter, share.recipient, share.mailboxes)?;
     let state = match share.recipient_is {
         RecipientIs::Waiting => ReferralState::Waiting,
         RecipientIs::Unknown | RecipientIs::Member => ReferralState::Shared,
@@ -39,6 +41,7 @@ pub(super) fn share(
         recipient: share.recipient,
         state,
         bind: share.bind,
+        mailboxes: share.mailboxes,
     }))
 }
 
@@ -48,11 +51,12 @@ fn may_refer(
     policy: &Policy,
     inviter: PersonId,
     recipient: PersonId,
+    mailboxes: [Option<PersonId>; 2],
 ) -> Result<(), Rejection> {
     if state.to(recipient).is_some() {
         return Err(Rejection::AlreadyReferred);
     }
-    if state.descends(inviter, recipient) {
+    if state.would_close(inviter, recipient, mailboxes) {
         return Err(Rejection::ReferralCycle);
     }
     if state.len() >= policy.edges_max as usize {
@@ -88,7 +92,7 @@ pub(super) fn earned(
     granted: Vec<Reward>,
     now: Timestamp,
 ) -> Earned {
-    let redeemed = redeemed(state, person);
+    let redeemed = state.counts(person).redeemed();
     let next = policy.tiers.iter().filter(|tier| tier.redeemed > redeemed);
     let next = next.min_by_key(|tier| tier.redeemed).map(|tier| Milestone {
         redeemed: tier.redeemed,
@@ -96,12 +100,6 @@ pub(super) fn earned(
         reason: tier.reason.clone(),
     });
     Earned { granted, next, paused: is_paused(state, policy, person, now) }
-}
-
-/// Referrals that came in and were not false.
-fn redeemed(state: &State, inviter: PersonId) -> u32 {
-    let counts = |state: ReferralState| state.is_in() && state != ReferralState::Fraud;
-    state.from(inviter).filter(|edge| counts(edge.state)).count() as u32
 }
 
 fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> bool {
@@ -119,7 +117,7 @@ fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<
         at: now,
     };
     let mut due = Vec::new();
-    let redeemed = redeemed(state, person);
+    let redeemed = state.counts(person).redeemed();
     for tier in policy.tiers.iter().filter(|tier| tier.redeemed <= redeemed) {
         let rule = format!("redeemed:{}", tier.redeemed);
         if !had(&rule) {
@@ -158,7 +156,7 @@ pub(super) fn on_joined(
     referred(state, policy, referrer?, person, ReferralState::Waiting, id)
 }
 
-/// What a redemption means here.
+/// What a redemption means here. Coming back clears nobody of fraud.
 pub(super) fn on_redeemed(
     state: &State,
     policy: &Policy,
@@ -166,6 +164,10 @@ pub(super) fn on_redeemed(
     holder: Option<PersonId>,
     id: Uuid,
 ) -> Event {
+    let flagged = state.member(person).is_some_and(|member| member.state == ReferralState::Fraud);
+    if flagged {
+        return progressed(person, ReferralState::Fraud);
+    }
     let through = holder.filter(|_| state.to(person).is_none());
     through
         .and_then(|holder| referred(state, policy, holder, person, ReferralState::Redeemed, id))
@@ -184,14 +186,24 @@ fn referred(
     at: ReferralState,
     id: Uuid,
 ) -> Option<Event> {
-    may_refer(state, policy, inviter, recipient).ok()?;
-    (inviter != recipient).then_some(Event::Referred {
-        id,
-        inviter,
-        recipient,
-        state: at,
-        bind: Bind::Nothing,
-    })
+    may_refer(state, policy, inviter, recipient, [None; 2]).ok()?;
+    let (bind, mailboxes) = (Bind::Nothing, [None; 2]);
+    Some(Event::Referred { id, inviter, recipient, state: at, bind, mailboxes })
+}
+
+/// What it means here that somebody left: a member is gone; who waited was told of it, no more.
+pub(super) fn on_left(state: &State, person: PersonId, was: EntryState) -> Option<Event> {
+    let (follows, to) = match was {
+        EntryState::Member => {
+            let is = state.member(person)?.state;
+            let over = matches!(is, ReferralState::Churned | ReferralState::Fraud);
+            (!over, ReferralState::Churned)
+        }
+        EntryState::Waiting | EntryState::Invited => {
+            (state.to(person)?.state == ReferralState::Waiting, ReferralState::Shared)
+        }
+    };
+    follows.then(|| progressed(person, to))
 }
 
 /// What the product saw of members, as far as that is news. Activity is news once a day; a flag for
@@ -242,7 +254,8 @@ mod tests {
     }
 
     fn referral(inviter: PersonId, recipient: PersonId, state: ReferralState) -> Event {
-        Event::Referred { id: Uuid(9), inviter, recipient, state, bind: Bind::Oldest }
+        let (id, bind, mailboxes) = (Uuid(9), Bind::Oldest, [None; 2]);
+        Event::Referred { id, inviter, recipient, state, bind, mailboxes }
     }
 
     fn seen(state: &State, kind: Seen, now: Timestamp) -> Option<Event> {
@@ -260,7 +273,7 @@ mod tests {
             id: Uuid(7),
             inviter,
             recipient,
-            same_mailbox: false,
+            mailboxes: [None; 2],
             recipient_is: RecipientIs::Unknown,
             bind: Bind::Oldest,
         }
@@ -302,7 +315,7 @@ mod tests {
             referral(person(2), person(3), ReferralState::Shared),
         ]);
         assert_eq!(try_share(&state, &wants(ADA, ADA)), Err(Rejection::SelfReferral));
-        let same_mailbox = Share { same_mailbox: true, ..wants(ADA, person(9)) };
+        let same_mailbox = Share { mailboxes: [None, Some(ADA)], ..wants(ADA, person(9)) };
         assert_eq!(try_share(&state, &same_mailbox), Err(Rejection::SelfReferral));
         assert_eq!(try_share(&state, &wants(person(3), ADA)), Err(Rejection::ReferralCycle));
         let policy = Policy::default();
