@@ -52,6 +52,8 @@ async fn a_directory_of_the_first_format_opens_with_everything_in_it() {
     assert!(launch.engine.standing(launch.person("cyd")).await.is_err(), "who left is gone");
     let quality = launch.engine.referral_quality(launch.person("bob")).await.unwrap();
     assert_eq!(quality.referred, 1);
+    let (chain, emails) = launch.engine.referral_chain(launch.person("fay")).await.unwrap();
+    assert_eq!((chain.root, emails), (launch.person("bob"), vec![Some("bob@example.com".into())]));
     let archives = archive::list(&snapshots::archive_dir(launch.path())).unwrap();
     assert_eq!(archives.len(), 2);
     for (_, path) in archives {

@@ -323,6 +323,40 @@ mod tests {
     }
 
     #[test]
+    fn another_spelling_of_an_address_closes_a_cycle_all_the_same() {
+        let spelled = |inviter, recipient, mailboxes| Share {
+            mailboxes: <[Option<u128>; 2]>::map(mailboxes, |mailbox| mailbox.map(PersonId)),
+            ..wants(person(inviter), person(recipient))
+        };
+        // 11 and 12 are other spellings of 1, 21 of 2.
+        let mut state = given(&[]);
+        for (inviter, recipient, mailboxes) in
+            [(11, 2, [Some(1), None]), (21, 3, [Some(2), None]), (4, 12, [None, Some(1)])]
+        {
+            let Ok(Decided::Now(event)) =
+                share(&state, &Policy::default(), &spelled(inviter, recipient, mailboxes))
+            else {
+                panic!("no cycle yet");
+            };
+            apply(&mut state, &event, at(1));
+        }
+        for (inviter, recipient, mailboxes, why) in [
+            (2, 1, [None; 2], "the plain address of who stands above"),
+            (2, 13, [None, Some(1)], "a spelling never seen before"),
+            (3, 1, [None; 2], "by way of both spellings of 2"),
+            (3, 4, [None; 2], "by way of 12, whom 4 has brought"),
+            (2, 4, [None; 2], "the same from half way"),
+            (13, 4, [Some(1), None], "the inviter's other spelling stands below"),
+        ] {
+            let refused = try_share(&state, &spelled(inviter, recipient, mailboxes));
+            assert_eq!(refused, Err(Rejection::ReferralCycle), "{why}");
+        }
+        assert_eq!(try_share(&state, &spelled(12, 13, [Some(1); 2])), Err(Rejection::SelfReferral));
+        assert_eq!(try_share(&state, &spelled(3, 5, [None; 2])), Ok(true));
+        assert_eq!(on_joined(&state, &Policy::default(), ADA, Some(person(3)), Uuid(1)), None);
+    }
+
+    #[test]
     fn a_member_is_not_referred_any_more() {
         let member = Share { recipient_is: RecipientIs::Member, ..wants(ADA, person(2)) };
         assert_eq!(try_share(&given(&[]), &member), Err(Rejection::AlreadyMember));
@@ -353,6 +387,32 @@ mod tests {
         assert!(seen(&state, Seen::Active, at(4).plus_days(1)).is_some());
         assert_eq!(state.stats().by_state, [0, 0, 0, 1, 0, 0]);
         assert_eq!(state.stats().conversions, 1);
+    }
+
+    #[test]
+    fn who_leaves_was_told_of_it_or_is_gone() {
+        let stands = |state, was| {
+            let mut state = given(&[referral(ADA, person(2), state)]);
+            let event = on_left(&state, person(2), was);
+            event.inspect(|event| apply(&mut state, event, at(2)))?;
+            state.to(person(2)).map(|edge| edge.state)
+        };
+        use ReferralState as R;
+        assert_eq!(stands(R::Waiting, EntryState::Waiting), Some(R::Shared));
+        assert_eq!(stands(R::Waiting, EntryState::Invited), Some(R::Shared));
+        assert_eq!(stands(R::Redeemed, EntryState::Member), Some(R::Churned));
+        assert_eq!(stands(R::Active, EntryState::Member), Some(R::Churned));
+        assert_eq!(stands(R::Churned, EntryState::Member), None, "no news");
+        assert_eq!(stands(R::Fraud, EntryState::Member), None, "a flag stays");
+        assert_eq!(stands(R::Churned, EntryState::Waiting), None, "was in before");
+        assert_eq!(on_left(&given(&[]), ADA, EntryState::Waiting), None);
+    }
+
+    #[test]
+    fn who_was_false_and_comes_in_again_is_still_false() {
+        let state = given(&[referral(ADA, person(2), ReferralState::Fraud)]);
+        let event = on_redeemed(&state, &Policy::default(), person(2), None, Uuid(1));
+        assert_eq!(event, progressed(person(2), ReferralState::Fraud));
     }
 
     #[test]

@@ -163,3 +163,24 @@ pub enum Rejection {
     /// As many referrals as the policy allows.
     GraphFull,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_referral_of_version_1_has_no_mailboxes() {
+        let (inviter, recipient, bind) = (PersonId(2), PersonId(3), Bind::Oldest);
+        let mut old = Vec::new();
+        record::encode(&(Uuid(1), inviter, recipient, 1_u8, bind), &mut old);
+        let state = ReferralState::Waiting;
+        let referred =
+            |mailboxes| Event::Referred { id: Uuid(1), inviter, recipient, state, bind, mailboxes };
+        assert_eq!(Event::decode(1, 1, &old).ok(), Some(referred([None; 2])));
+        let event = referred([None, Some(PersonId(4))]);
+        let mut new = Vec::new();
+        event.encode(&mut new);
+        let (tag, version) = event.kind();
+        assert_eq!(Event::decode(tag, version, &new).ok(), Some(event));
+    }
+}

@@ -142,24 +142,33 @@ impl Forest {
     /// All below a person; how many on each of the first `levels_max` levels.
     pub(super) fn below(&self, person: u32, levels_max: usize) -> Below {
         let mut below = Below::default();
-        let (mut level, mut next) = (Vec::new(), Vec::new());
-        level.extend(some(self.links[person as usize].newest_below));
-        while !level.is_empty() {
-            // Grows while it is read: each of a level names one below and one beside.
-            let mut at = 0;
-            while let Some(&person) = level.get(at) {
-                let Links { newest_below, next_older } = self.links[person as usize];
-                next.extend(some(newest_below));
-                level.extend(some(next_older));
+        let first = self.links[person as usize].newest_below;
+        if first == NONE {
+            return below;
+        }
+        // Whether somebody has a neighbour is a coin toss, which a processor cannot foresee: so
+        // every name is written down, and counted only when it is one.
+        let room = self.sets[self.head(person).0 as usize].people as usize + 1;
+        let (mut level, mut next) = (vec![0; room], vec![0; room]);
+        level[0] = first;
+        let mut count = 1;
+        while count > 0 {
+            let (mut at, mut under) = (0, 0);
+            while at < count {
+                let Links { newest_below, next_older } = self.links[level[at] as usize];
+                next[under] = newest_below;
+                under += usize::from(newest_below != NONE);
+                level[count] = next_older;
+                count += usize::from(next_older != NONE);
                 at += 1;
             }
-            below.people += level.len() as u64;
+            below.people += count as u64;
             below.depth += 1;
             if below.by_level.len() < levels_max {
-                below.by_level.push(level.len() as u32);
+                below.by_level.push(count as u32);
             }
             std::mem::swap(&mut level, &mut next);
-            next.clear();
+            count = under;
         }
         below
     }

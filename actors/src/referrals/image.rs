@@ -89,3 +89,32 @@ fn referral_state(number: u8) -> Result<ReferralState, Unreadable> {
     ReferralState::from_number(number)
         .ok_or_else(|| Unreadable::new(format!("referral state {number}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::apply::apply;
+    use super::super::{Bind, Event};
+    use super::*;
+
+    #[test]
+    fn version_1_is_version_2_without_mailboxes_and_still_opens() {
+        let mut state = State::default();
+        let event = Event::Referred {
+            id: Uuid(1),
+            inviter: PersonId(2),
+            recipient: PersonId(3),
+            state: ReferralState::Redeemed,
+            bind: Bind::Oldest,
+            mailboxes: [None; 2],
+        };
+        apply(&mut state, &event, Timestamp::from_micros(4));
+        let mut bytes = Vec::new();
+        save(&state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
+        let whole = restore(2, &mut ImageReader(&mut bytes.as_slice())).expect("version 2");
+        assert_eq!(whole.digest(), state.digest());
+        bytes.truncate(bytes.len() - size_of::<u64>());
+        let old = restore(1, &mut ImageReader(&mut bytes.as_slice())).expect("version 1");
+        assert_eq!(old.digest(), state.digest());
+        assert!(restore(2, &mut ImageReader(&mut bytes.as_slice())).is_err(), "cut short");
+    }
+}
