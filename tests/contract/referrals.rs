@@ -294,7 +294,7 @@ fn the_network_is_told_as_a_whole() {
 fn another_spelling_of_an_address_closes_a_cycle_too() {
     let server = Server::start();
     let mut admin = server.admin();
-    let body = |inviter: &str, recipient: &str| json!({"inviter_email": inviter, "recipient_email": recipient});
+    let body = |from: &str, to: &str| json!({"inviter_email": from, "recipient_email": to});
     let themselves = body("a.da@gmail.com", "Ada+1@googlemail.com");
     assert_eq!(admin.post(SHARE, &themselves).problem(422), "self-referral");
     admin.post(SHARE, &body("a.da+news@gmail.com", "bob@example.com")).expect(201);

@@ -16,7 +16,7 @@ use crate::ids::{PersonId, Timestamp};
 use super::event::Reward;
 use super::state::{Edge, Policy, ReferralState, State};
 
-/// Referrals that the recency of an inviter's is taken from, so that the score of nobody takes long.
+/// Referrals of an inviter that recency is taken from, so that no score takes long.
 const RECENT_MAX: usize = 1_000;
 
 /// How much each part counts; their sum is what they are measured against.

@@ -323,8 +323,8 @@ impl State {
         from == to || self.stands_above(from, inviter, to, recipient)
     }
 
-    /// Whether `recipient` or its mailbox `to` stands above `inviter` or its mailbox `from`, also by
-    /// way of people in between who share a mailbox.
+    /// Whether `recipient` or its mailbox `to` stands above `inviter` or its mailbox `from`, also
+    /// by way of people in between who share a mailbox.
     fn stands_above(
         &self,
         from: PersonId,

@@ -164,8 +164,8 @@ pub(in crate::http) async fn quality(mut call: Call) -> Answer {
     })
 }
 
-/// Where a person's life has come to. The address is absent when nobody has typed it, when its owner
-/// was erased, and while the book of addresses is being rebuilt.
+/// Somebody on the way up. The address is absent when nobody has typed it, when its owner was
+/// erased, and while the book of addresses is being rebuilt.
 #[derive(Serialize)]
 struct Ancestor<'a> {
     id: Text<PersonId>,
