@@ -61,6 +61,14 @@ impl Identity {
         PersonId(uuid::Builder::from_custom_bytes(bytes).into_uuid().as_u128())
     }
 
+    /// The person with the plain address of this one's mailbox, where this is another spelling of
+    /// it.
+    #[must_use]
+    pub fn mailbox(&self, email: &Email) -> Option<PersonId> {
+        let plain = self.person(&email.canonical());
+        (plain != self.person(email)).then_some(plain)
+    }
+
     /// The token that lets its holder read and leave as this person.
     #[must_use]
     pub fn token(&self, person: PersonId) -> String {
@@ -161,6 +169,14 @@ mod tests {
         assert_ne!(person, identity.person(&email("ada@example.org")));
         assert_ne!(person, Identity::new(&[2; 32]).person(&email("ada@example.com")));
         assert_eq!(person.to_string().as_bytes()[14], b'8', "a version 8 UUID");
+    }
+
+    #[test]
+    fn only_an_address_that_is_not_plain_has_a_mailbox_of_another_name() {
+        let identity = Identity::new(&[1; 32]);
+        let plain = identity.person(&email("ada@gmail.com"));
+        assert_eq!(identity.mailbox(&email("A.da+news@googlemail.com")), Some(plain));
+        assert_eq!(identity.mailbox(&email("Ada@gmail.com")), None);
     }
 
     #[test]

@@ -54,6 +54,8 @@ async fn a_directory_of_the_first_format_opens_with_everything_in_it() {
     assert_eq!(quality.referred, 1);
     let trust = launch.engine.evaluate(None).await.unwrap();
     assert_eq!((trust.members, trust.churn, trust.paused), (1, 0.0, false));
+    let (chain, emails) = launch.engine.referral_chain(launch.person("fay")).await.unwrap();
+    assert_eq!((chain.root, emails), (launch.person("bob"), vec![Some("bob@example.com".into())]));
     let archives = archive::list(&snapshots::archive_dir(launch.path())).unwrap();
     assert_eq!(archives.len(), 2);
     for (_, path) in archives {

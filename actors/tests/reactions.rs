@@ -1,8 +1,9 @@
 //! What happens in one domain because of another.
 
 use actors::quality::{Colour, DrillRates, Drilling, Ratio, Source, Window};
+use actors::referrals::ReferralState;
 use actors::waitlist::{EntryState, Order, Schedule};
-use actors::{Error, Generate, Rejection, Seen, Sighting, Wave, crash, invites};
+use actors::{Error, Generate, Rejection, Seen, Sighting, Wave, crash, invites, referrals};
 
 use crate::support::{Launch, email, later, minutes, wants, when_back};
 
@@ -255,4 +256,57 @@ async fn history_and_drill_are_the_same_after_a_snapshot_and_a_restart() {
     launch.clock.set(later(launch.clock.now(), minutes(20)));
     let trust = launch.engine.evaluate(None).await.unwrap();
     assert_eq!((trust.source(), trust.colour), (Source::Measured, Colour::Green));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_shares_that_close_a_cycle_together_one_is_refused() {
+    let launch = Launch::start().await;
+    for round in 0..20 {
+        let address = |name: &str| email(&format!("{name}{round}"));
+        let other = |name: &str| email(&format!("{name}{round}+news"));
+        let pairs = match round % 2 {
+            0 => [(address("ada"), address("bob")), (address("bob"), address("ada"))],
+            _ => [(address("ada"), other("bob")), (address("bob"), other("ada"))],
+        };
+        let calls = pairs.map(|(from, to)| {
+            let engine = launch.engine.clone();
+            tokio::spawn(async move { engine.share(from, to, None, None).await })
+        });
+        let mut refused = Vec::new();
+        for call in calls {
+            refused.extend(call.await.unwrap().err());
+        }
+        let cycle = Error::Rejected(Rejection::Referrals(referrals::Rejection::ReferralCycle));
+        assert_eq!(refused, [cycle], "round {round}");
+    }
+    let network = launch.engine.referral_network().await.unwrap();
+    assert_eq!((network.edges, network.depth), (20, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referral_follows_who_leaves_and_the_spellings_outlive_a_restart() {
+    let launch = Launch::start().await;
+    let engine = &launch.engine;
+    engine.share(email("ada+news"), email("bob"), None, None).await.unwrap();
+    engine.share(email("bob"), email("cyd"), None, None).await.unwrap();
+    launch.join("cyd").await.unwrap();
+    let state = async |launch: &Launch, name| {
+        launch.engine.referral_chain(launch.person(name)).await.unwrap().0.state
+    };
+    assert_eq!(state(&launch, "cyd").await, Some(ReferralState::Waiting));
+    engine.leave(launch.person("cyd")).await.unwrap();
+    assert_eq!(state(&launch, "cyd").await, Some(ReferralState::Shared));
+    let code = launch.codes(1).await[0];
+    engine.redeem(code, email("bob"), None).await.unwrap();
+    assert_eq!(state(&launch, "bob").await, Some(ReferralState::Redeemed));
+    engine.leave(launch.person("bob")).await.unwrap();
+    assert_eq!(state(&launch, "bob").await, Some(ReferralState::Churned));
+    let before = launch.settled().await;
+    launch.engine.snapshot().await.unwrap();
+
+    let launch = launch.restart().await;
+    assert_eq!(launch.settled().await, before);
+    let closing = launch.engine.share(email("cyd"), email("ada"), None, None).await;
+    let cycle = Error::Rejected(Rejection::Referrals(referrals::Rejection::ReferralCycle));
+    assert_eq!(closing, Err(cycle));
 }

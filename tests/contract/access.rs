@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 33] = [
+const ROUTES: [(&str, &str, &[&str]); 37] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -41,7 +41,11 @@ const ROUTES: [(&str, &str, &[&str]); 33] = [
     ("POST", "/api/invites/VOBEE-000000000000/extend", ADMIN),
     ("POST", "/api/referrals/earn", APP),
     ("POST", "/api/referrals/share", APP),
+    ("GET", "/api/referrals/top", APP),
+    ("GET", "/api/referrals/network", APP),
     ("GET", "/api/referrals/ada%40example.com/quality", APP),
+    ("GET", "/api/referrals/ada%40example.com/chain", APP),
+    ("GET", "/api/referrals/ada%40example.com/analytics", APP),
     ("POST", "/api/quality/events", APP),
     ("GET", "/api/quality/trust-score", APP),
     ("POST", "/api/quality/evaluate-gate", APP),

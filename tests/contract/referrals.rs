@@ -1,4 +1,4 @@
-//! Sharing, earning, and how good somebody's referrals are.
+//! Sharing, earning, how good somebody's referrals are, and the graph of all.
 
 use serde_json::{Value, json};
 
@@ -160,4 +160,147 @@ fn a_friend_who_was_false_earns_nothing() {
     let events = json!({"events": [{"email": "dan@example.com", "type": "cleared"}]});
     admin.post("/api/quality/events", &events).expect(200);
     assert_eq!(earn(&mut admin, "ada")["earned"], true);
+}
+
+fn read(client: &mut Client, name: &str, what: &str) -> Value {
+    client.get(&format!("/api/referrals/{name}%40example.com/{what}")).expect(200)
+}
+
+#[test]
+fn a_chain_tells_the_way_up_and_counts_the_way_down() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    bring(&mut admin, &["bob", "cyd"]);
+    for (inviter, recipient) in [("bob", "dan"), ("bob", "eve"), ("dan", "fay")] {
+        admin.post(SHARE, &pair(inviter, recipient)).expect(201);
+    }
+    let ada = read(&mut admin, "ada", "chain");
+    assert_eq!((&ada["ancestors"], &ada["depth"]), (&json!([]), &json!(0)));
+    assert_eq!((&ada["root"], &ada["state"]), (&ada["id"], &Value::Null));
+    assert_eq!(ada["subtree"], json!({"size": 5, "depth": 3, "by_level": [2, 2, 1]}));
+
+    let dan = read(&mut admin, "dan", "chain");
+    let ancestor = json!({"id": "uuid", "email": "text?", "state": "text?"});
+    assert_shape(&dan, &json!({"id": "uuid", "root": "uuid", "ancestors": [ancestor]}));
+    assert_eq!((&dan["state"], &dan["depth"]), (&json!("shared"), &json!(2)));
+    assert_eq!(dan["root"], ada["id"]);
+    let above = |at: usize| (dan["ancestors"][at]["email"].clone(), &dan["ancestors"][at]["state"]);
+    assert_eq!(above(0), (json!("bob@example.com"), &json!("redeemed")));
+    assert_eq!(above(1), (json!("ada@example.com"), &Value::Null));
+    assert_eq!(dan["subtree"], json!({"size": 1, "depth": 1, "by_level": [1]}));
+}
+
+#[test]
+fn only_somebody_who_is_known_has_a_chain_and_analytics() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    for what in ["chain", "analytics"] {
+        let answer = admin.get(&format!("/api/referrals/nobody%40example.com/{what}"));
+        assert_eq!(answer.problem(404), "unknown-person");
+    }
+    let join = json!({"email": "ada@example.com", "use_case": "x", "persona": "agency"});
+    admin.post("/api/waitlist/join", &join).expect(201);
+    assert_eq!(read(&mut admin, "ada", "chain")["subtree"]["size"], 0);
+    assert_eq!(read(&mut admin, "ada", "analytics")["history"], json!([]));
+}
+
+#[test]
+fn analytics_tell_what_became_of_each_referral() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    bring(&mut admin, &["bob", "cyd", "dan"]);
+    admin.post(SHARE, &pair("ada", "eve")).expect(201);
+    earn(&mut admin, "ada");
+    let seen = json!({"events": [{"email": "bob@example.com", "type": "active"}]});
+    admin.post("/api/quality/events", &seen).expect(200);
+    let ada = read(&mut admin, "ada", "analytics");
+    let past = json!({
+        "id": "uuid", "email": "text", "state": "text", "shared_at": "time", "redeemed_at": "time?",
+    });
+    let reward = json!({"type": "text", "amount": "whole", "reason": "text", "granted_at": "time"});
+    assert_shape(&ada, &json!({"history": [past], "rewards": [reward], "rewards_paused": "flag"}));
+    let history = ada["history"].as_array().expect("a history");
+    let told: Vec<_> = history
+        .iter()
+        .filter_map(|past| past["email"].as_str().zip(past["state"].as_str()))
+        .collect();
+    let expected = [
+        ("eve@example.com", "shared"),
+        ("dan@example.com", "redeemed"),
+        ("cyd@example.com", "redeemed"),
+        ("bob@example.com", "active"),
+    ];
+    assert_eq!(told, expected, "newest first");
+    assert!(history[0]["redeemed_at"].is_null() && history[3]["redeemed_at"].is_string());
+    assert_eq!(ada["referred_count"], 4);
+    let by_state = json!({
+        "shared": 1, "waiting": 0, "redeemed": 2, "active": 1, "churned": 0, "fraud": 0,
+    });
+    assert_eq!(ada["by_state"], by_state);
+    assert_eq!(ada["next_milestone"]["missing"], 7);
+}
+
+#[test]
+fn the_best_inviters_come_first_and_as_many_as_are_asked_for() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    assert_eq!(admin.get("/api/referrals/top").expect(200)["items"], json!([]));
+    bring(&mut admin, &["bob", "cyd"]);
+    let body = json!({"batch_size": 1});
+    let code = admin.post("/api/invites/generate", &body).expect(201)["codes"][0].clone();
+    admin.post(SHARE, &pair("bob", "dan")).expect(201);
+    let redeem = json!({"code": code, "email": "dan@example.com"});
+    admin.post("/api/invites/redeem", &redeem).expect(200);
+    admin.post(SHARE, &pair("cyd", "eve")).expect(201);
+    let top = admin.get("/api/referrals/top").expect(200);
+    let leader = json!({
+        "id": "uuid", "email": "text", "redeemed": "whole", "referred_count": "whole",
+        "quality_score": "number",
+    });
+    assert_shape(&top, &json!({"items": [leader]}));
+    let items = top["items"].as_array().expect("items");
+    let ranks: Vec<_> = items
+        .iter()
+        .filter_map(|item| item["email"].as_str().zip(item["redeemed"].as_u64()))
+        .collect();
+    assert_eq!(ranks, [("ada@example.com", 2), ("bob@example.com", 1)]);
+    let one = admin.get("/api/referrals/top?limit=1").expect(200);
+    assert_eq!(one["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(admin.get("/api/referrals/top?limit=101").problem(422), "invalid-field");
+}
+
+#[test]
+fn the_network_is_told_as_a_whole() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let empty = admin.get("/api/referrals/network").expect(200);
+    assert_eq!((&empty["people"], &empty["viral_coefficient"]), (&json!(0), &json!(0.0)));
+    bring(&mut admin, &["bob", "cyd"]);
+    admin.post(SHARE, &pair("bob", "dan")).expect(201);
+    admin.post(SHARE, &pair("eve", "fay")).expect(201);
+    let network = admin.get("/api/referrals/network").expect(200);
+    let whole = json!({"people": 6, "roots": 2, "edges": 4, "depth": 2, "redeemed": 2,
+        "conversion": 0.5, "members": 2, "viral_coefficient": 1.0});
+    for (field, value) in whole.as_object().expect("fields") {
+        assert_eq!(&network[field], value, "{field}");
+    }
+    assert_eq!(
+        (&network["by_state"]["shared"], &network["by_state"]["redeemed"]),
+        (&json!(2), &json!(2))
+    );
+}
+
+#[test]
+fn another_spelling_of_an_address_closes_a_cycle_too() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let body = |from: &str, to: &str| json!({"inviter_email": from, "recipient_email": to});
+    let themselves = body("a.da@gmail.com", "Ada+1@googlemail.com");
+    assert_eq!(admin.post(SHARE, &themselves).problem(422), "self-referral");
+    admin.post(SHARE, &body("a.da+news@gmail.com", "bob@example.com")).expect(201);
+    let closing = body("bob@example.com", "ada@gmail.com");
+    assert_eq!(admin.post(SHARE, &closing).problem(409), "referral-cycle");
+    let closing = body("bob+x@example.com", "ada@googlemail.com");
+    assert_eq!(admin.post(SHARE, &closing).problem(409), "referral-cycle");
+    admin.post(SHARE, &body("bob@example.com", "cyd@example.com")).expect(201);
 }

@@ -3,8 +3,10 @@
 use crate::entropy;
 use crate::error::{Error, Rejection};
 use crate::ids::{Email, InviteCode, PersonId, Uuid};
-use crate::people::Text;
-use crate::referrals::{self, Bind, Milestone, RecipientIs, Reward};
+use crate::people::{Profile, Text};
+use crate::referrals::{
+    self, Analytics, Bind, Chain, Leader, Milestone, Network, RecipientIs, Reward,
+};
 use crate::request::RequestTag;
 use crate::waitlist::{self, EntryState};
 
@@ -61,7 +63,7 @@ impl Engine {
             id: entropy::uuid(now),
             inviter: from,
             recipient: to,
-            same_mailbox: inviter.canonical() == recipient.canonical(),
+            mailboxes: [identity.mailbox(&inviter), identity.mailbox(&recipient)],
             recipient_is: self.recipient_is(to).await?,
             bind: code.map_or(Bind::Oldest, Bind::Code),
         };
@@ -116,5 +118,69 @@ impl Engine {
     /// A [`Failure`](crate::error::Failure) only.
     pub async fn referral_quality(&self, person: PersonId) -> Result<referrals::Quality, Error> {
         self.0.referrals.quality(self.now(), person).await
+    }
+
+    /// Who stands above somebody and how many below, and the addresses of those above, in their
+    /// order, as far as they are known.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection`] when neither the graph nor the list knows the person.
+    pub async fn referral_chain(
+        &self,
+        person: PersonId,
+    ) -> Result<(Chain, Vec<Option<String>>), Error> {
+        let chain = self.0.referrals.chain(self.now(), person).await?;
+        if !chain.known {
+            self.standing(person).await?;
+        }
+        let people = chain.above.iter().map(|ancestor| ancestor.person).collect();
+        Ok((chain, self.addresses(people).await))
+    }
+
+    /// What became of somebody's referrals, and the addresses of the recipients in its history, in
+    /// their order, as far as they are known.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection`] when neither the graph nor the list knows the person.
+    pub async fn referral_analytics(
+        &self,
+        person: PersonId,
+    ) -> Result<(Analytics, Vec<Option<String>>), Error> {
+        let analytics = self.0.referrals.analytics(self.now(), person).await?;
+        if !analytics.known {
+            self.standing(person).await?;
+        }
+        let people = analytics.history.iter().map(|past| past.recipient).collect();
+        Ok((analytics, self.addresses(people).await))
+    }
+
+    /// The best inviters, at most `limit`, each with the address, as far as it is known.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn top_referrers(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<(Leader, Option<String>)>, Error> {
+        let top = self.0.referrals.top(self.now(), limit).await?;
+        let addresses = self.addresses(top.iter().map(|leader| leader.person).collect()).await;
+        Ok(top.into_iter().zip(addresses).collect())
+    }
+
+    /// The graph as a whole.
+    ///
+    /// # Errors
+    /// A [`Failure`](crate::error::Failure) only.
+    pub async fn referral_network(&self) -> Result<Network, Error> {
+        self.0.referrals.network(self.now()).await
+    }
+
+    /// Addresses in the order of `people`. Where the book of them is being rebuilt there are none,
+    /// and the rest of an answer holds all the same.
+    async fn addresses(&self, people: Vec<PersonId>) -> Vec<Option<String>> {
+        let none = vec![None; people.len()];
+        let profiles = self.0.people.profiles(self.now(), people).await;
+        let address = |profile: Option<Profile>| profile.map(|profile| profile.email);
+        profiles.map_or(none, |profiles| profiles.into_iter().map(address).collect())
     }
 }

@@ -16,6 +16,7 @@ use crate::record::Unreadable;
 use crate::{invites, quality, waitlist};
 
 use super::command::{Earn, Earned, Share, Shared, Stats};
+use super::reads::{self, Analytics, Chain, Leader, Network};
 use super::score::{self, Quality};
 use super::{Event, Policy, Rejection, State, apply, decide, image};
 
@@ -25,6 +26,10 @@ pub(crate) enum Message {
     Share(Share, Vec<Section>, Ask<Shared>),
     Earn(Earn, Ask<Earned>),
     Quality(PersonId, Ask<Quality>),
+    Chain(PersonId, Ask<Chain>),
+    Analytics(PersonId, Ask<Analytics>),
+    Top(usize, Ask<Vec<Leader>>),
+    Network(Ask<Network>),
     Stats(Ask<Stats>),
     Digest(Ask<[u8; 32]>),
 }
@@ -59,6 +64,26 @@ impl Handle {
         self.0.ask(now, None, |ask| Message::Quality(person, ask)).await
     }
 
+    pub(crate) async fn chain(&self, now: Timestamp, person: PersonId) -> Result<Chain, Error> {
+        self.0.ask(now, None, |ask| Message::Chain(person, ask)).await
+    }
+
+    pub(crate) async fn analytics(
+        &self,
+        now: Timestamp,
+        person: PersonId,
+    ) -> Result<Analytics, Error> {
+        self.0.ask(now, None, |ask| Message::Analytics(person, ask)).await
+    }
+
+    pub(crate) async fn top(&self, now: Timestamp, limit: usize) -> Result<Vec<Leader>, Error> {
+        self.0.ask(now, None, |ask| Message::Top(limit, ask)).await
+    }
+
+    pub(crate) async fn network(&self, now: Timestamp) -> Result<Network, Error> {
+        self.0.ask(now, None, Message::Network).await
+    }
+
     pub(crate) async fn stats(&self, now: Timestamp) -> Result<Stats, Error> {
         self.0.ask(now, None, Message::Stats).await
     }
@@ -72,7 +97,7 @@ impl Handle {
 pub(crate) struct Referrals;
 
 impl Domain for Referrals {
-    const IMAGE_VERSION: u16 = 1;
+    const IMAGE_VERSION: u16 = 2;
     const STREAM: Stream = Stream::Referrals;
     type Policy = Policy;
     type State = State;
@@ -94,7 +119,7 @@ impl Domain for Referrals {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1 => image::restore(input),
+            1 | 2 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("referrals image version {version}"))),
         }
     }
@@ -102,7 +127,7 @@ impl Domain for Referrals {
     fn follows(event: &event::Event) -> bool {
         matches!(
             event,
-            event::Event::Waitlist(waitlist::Event::Joined { .. })
+            event::Event::Waitlist(waitlist::Event::Joined { .. } | waitlist::Event::Left { .. })
                 | event::Event::Invites(invites::Event::Redeemed { .. })
                 | event::Event::Quality(quality::Event::Observed { .. })
         )
@@ -116,6 +141,9 @@ impl Domain for Referrals {
                 Some(event::Event::Waitlist(waitlist::Event::Joined {
                     person, referrer, ..
                 })) => decide::on_joined(state, policy, *person, *referrer, id),
+                Some(event::Event::Waitlist(waitlist::Event::Left { person, was })) => {
+                    decide::on_left(state, *person, *was)
+                }
                 Some(event::Event::Invites(invites::Event::Redeemed {
                     person, holder, ..
                 })) => Some(decide::on_redeemed(state, policy, *person, *holder, id)),
@@ -149,6 +177,24 @@ impl Domain for Referrals {
                 let now = cell.time(ask.now);
                 let quality = score::quality(&cell.state, &cell.policy, person, now);
                 cell.answer(ask, Ok(quality));
+            }
+            Message::Chain(person, ask) => {
+                let chain = reads::chain(&cell.state, person);
+                cell.answer(ask, Ok(chain));
+            }
+            Message::Analytics(person, ask) => {
+                let now = cell.time(ask.now);
+                let analytics = reads::analytics(&cell.state, &cell.policy, person, now);
+                cell.answer(ask, Ok(analytics));
+            }
+            Message::Top(limit, ask) => {
+                let now = cell.time(ask.now);
+                let top = reads::top(&cell.state, &cell.policy, limit, now);
+                cell.answer(ask, Ok(top));
+            }
+            Message::Network(ask) => {
+                let network = reads::network(&cell.state);
+                cell.answer(ask, Ok(network));
             }
             Message::Digest(ask) => {
                 let digest = cell.state.digest();

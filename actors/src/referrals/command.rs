@@ -14,8 +14,8 @@ pub(crate) struct Share {
     pub(crate) id: Uuid,
     pub(crate) inviter: PersonId,
     pub(crate) recipient: PersonId,
-    /// Whether the two addresses are spellings of one mailbox.
-    pub(crate) same_mailbox: bool,
+    /// The inviter's mailbox and the recipient's, where the address is another spelling of it.
+    pub(crate) mailboxes: [Option<PersonId>; 2],
     pub(crate) recipient_is: RecipientIs,
     pub(crate) bind: Bind,
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::cell::Decided;
 use crate::ids::{PersonId, Seq, Timestamp, Uuid};
 use crate::quality::{Colour, Observation, Seen};
+use crate::waitlist::EntryState;
 
 use super::command::{Earn, Earned, Milestone, RecipientIs, Share, Shared};
 use super::score;
@@ -18,17 +19,18 @@ pub(super) fn share(
     share: &Share,
 ) -> Result<Decided<Event, Shared>, Rejection> {
     if let Some(edge) = state.to(share.recipient)
-        && edge.inviter == share.inviter
+        && state.person(edge.inviter).id == share.inviter
     {
         return Ok(Decided::Already(Shared { referral: edge.id, already: true }));
     }
-    if share.inviter == share.recipient || share.same_mailbox {
+    let [from, to] = share.mailboxes;
+    if from.unwrap_or(share.inviter) == to.unwrap_or(share.recipient) {
         return Err(Rejection::SelfReferral);
     }
     if share.recipient_is == RecipientIs::Member {
         return Err(Rejection::AlreadyMember);
     }
-    may_refer(state, policy, share.inviter, share.recipient)?;
+    may_refer(state, policy, share.inviter, share.recipient, share.mailboxes)?;
     let state = match share.recipient_is {
         RecipientIs::Waiting => ReferralState::Waiting,
         RecipientIs::Unknown | RecipientIs::Member => ReferralState::Shared,
@@ -39,6 +41,7 @@ pub(super) fn share(
         recipient: share.recipient,
         state,
         bind: share.bind,
+        mailboxes: share.mailboxes,
     }))
 }
 
@@ -48,11 +51,12 @@ fn may_refer(
     policy: &Policy,
     inviter: PersonId,
     recipient: PersonId,
+    mailboxes: [Option<PersonId>; 2],
 ) -> Result<(), Rejection> {
     if state.to(recipient).is_some() {
         return Err(Rejection::AlreadyReferred);
     }
-    if state.descends(inviter, recipient) {
+    if state.would_close(inviter, recipient, mailboxes) {
         return Err(Rejection::ReferralCycle);
     }
     if state.len() >= policy.edges_max as usize {
@@ -93,7 +97,7 @@ pub(super) fn earned(
     now: Timestamp,
 ) -> Earned {
     let person = earn.person;
-    let redeemed = redeemed(state, person);
+    let redeemed = state.counts(person).redeemed();
     let next = policy.tiers.iter().filter(|tier| tier.redeemed > redeemed);
     let next = next.min_by_key(|tier| tier.redeemed).map(|tier| Milestone {
         redeemed: tier.redeemed,
@@ -113,12 +117,6 @@ fn hold_codes(due: &mut Vec<Reward>) -> bool {
     !held.is_empty()
 }
 
-/// Referrals that came in and were not false.
-fn redeemed(state: &State, inviter: PersonId) -> u32 {
-    let counts = |state: ReferralState| state.is_in() && state != ReferralState::Fraud;
-    state.from(inviter).filter(|edge| counts(edge.state)).count() as u32
-}
-
 fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> bool {
     let quality = score::quality(state, policy, person, now);
     quality.referred >= policy.quality_bonus.referred_min && quality.score < policy.pause_below
@@ -134,7 +132,7 @@ fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<
         at: now,
     };
     let mut due = Vec::new();
-    let redeemed = redeemed(state, person);
+    let redeemed = state.counts(person).redeemed();
     for tier in policy.tiers.iter().filter(|tier| tier.redeemed <= redeemed) {
         let rule = format!("redeemed:{}", tier.redeemed);
         if !had(&rule) {
@@ -173,7 +171,7 @@ pub(super) fn on_joined(
     referred(state, policy, referrer?, person, ReferralState::Waiting, id)
 }
 
-/// What a redemption means here.
+/// What a redemption means here. Coming back clears nobody of fraud.
 pub(super) fn on_redeemed(
     state: &State,
     policy: &Policy,
@@ -181,6 +179,10 @@ pub(super) fn on_redeemed(
     holder: Option<PersonId>,
     id: Uuid,
 ) -> Event {
+    let flagged = state.member(person).is_some_and(|member| member.state == ReferralState::Fraud);
+    if flagged {
+        return progressed(person, ReferralState::Fraud);
+    }
     let through = holder.filter(|_| state.to(person).is_none());
     through
         .and_then(|holder| referred(state, policy, holder, person, ReferralState::Redeemed, id))
@@ -199,14 +201,24 @@ fn referred(
     at: ReferralState,
     id: Uuid,
 ) -> Option<Event> {
-    may_refer(state, policy, inviter, recipient).ok()?;
-    (inviter != recipient).then_some(Event::Referred {
-        id,
-        inviter,
-        recipient,
-        state: at,
-        bind: Bind::Nothing,
-    })
+    may_refer(state, policy, inviter, recipient, [None; 2]).ok()?;
+    let (bind, mailboxes) = (Bind::Nothing, [None; 2]);
+    Some(Event::Referred { id, inviter, recipient, state: at, bind, mailboxes })
+}
+
+/// What it means here that somebody left: a member is gone; who waited was told of it, no more.
+pub(super) fn on_left(state: &State, person: PersonId, was: EntryState) -> Option<Event> {
+    let (follows, to) = match was {
+        EntryState::Member => {
+            let is = state.member(person)?.state;
+            let over = matches!(is, ReferralState::Churned | ReferralState::Fraud);
+            (!over, ReferralState::Churned)
+        }
+        EntryState::Waiting | EntryState::Invited => {
+            (state.to(person)?.state == ReferralState::Waiting, ReferralState::Shared)
+        }
+    };
+    follows.then(|| progressed(person, to))
 }
 
 /// What the product saw of members, as far as that is news. Activity is news once a day; a flag for
@@ -258,7 +270,8 @@ mod tests {
     }
 
     fn referral(inviter: PersonId, recipient: PersonId, state: ReferralState) -> Event {
-        Event::Referred { id: Uuid(9), inviter, recipient, state, bind: Bind::Oldest }
+        let (id, bind, mailboxes) = (Uuid(9), Bind::Oldest, [None; 2]);
+        Event::Referred { id, inviter, recipient, state, bind, mailboxes }
     }
 
     fn seen(state: &State, kind: Seen, now: Timestamp) -> Option<Event> {
@@ -276,7 +289,7 @@ mod tests {
             id: Uuid(7),
             inviter,
             recipient,
-            same_mailbox: false,
+            mailboxes: [None; 2],
             recipient_is: RecipientIs::Unknown,
             bind: Bind::Oldest,
         }
@@ -322,11 +335,45 @@ mod tests {
             referral(person(2), person(3), ReferralState::Shared),
         ]);
         assert_eq!(try_share(&state, &wants(ADA, ADA)), Err(Rejection::SelfReferral));
-        let same_mailbox = Share { same_mailbox: true, ..wants(ADA, person(9)) };
+        let same_mailbox = Share { mailboxes: [None, Some(ADA)], ..wants(ADA, person(9)) };
         assert_eq!(try_share(&state, &same_mailbox), Err(Rejection::SelfReferral));
         assert_eq!(try_share(&state, &wants(person(3), ADA)), Err(Rejection::ReferralCycle));
         let policy = Policy::default();
         assert_eq!(on_joined(&state, &policy, ADA, Some(person(3)), Uuid(1)), None);
+    }
+
+    #[test]
+    fn another_spelling_of_an_address_closes_a_cycle_all_the_same() {
+        let spelled = |inviter, recipient, mailboxes| Share {
+            mailboxes: <[Option<u128>; 2]>::map(mailboxes, |mailbox| mailbox.map(PersonId)),
+            ..wants(person(inviter), person(recipient))
+        };
+        // 11 and 12 are other spellings of 1, 21 of 2.
+        let mut state = given(&[]);
+        for (inviter, recipient, mailboxes) in
+            [(11, 2, [Some(1), None]), (21, 3, [Some(2), None]), (4, 12, [None, Some(1)])]
+        {
+            let Ok(Decided::Now(event)) =
+                share(&state, &Policy::default(), &spelled(inviter, recipient, mailboxes))
+            else {
+                panic!("no cycle yet");
+            };
+            apply(&mut state, &event, at(1));
+        }
+        for (inviter, recipient, mailboxes, why) in [
+            (2, 1, [None; 2], "the plain address of who stands above"),
+            (2, 13, [None, Some(1)], "a spelling never seen before"),
+            (3, 1, [None; 2], "by way of both spellings of 2"),
+            (3, 4, [None; 2], "by way of 12, whom 4 has brought"),
+            (2, 4, [None; 2], "the same from half way"),
+            (13, 4, [Some(1), None], "the inviter's other spelling stands below"),
+        ] {
+            let refused = try_share(&state, &spelled(inviter, recipient, mailboxes));
+            assert_eq!(refused, Err(Rejection::ReferralCycle), "{why}");
+        }
+        assert_eq!(try_share(&state, &spelled(12, 13, [Some(1); 2])), Err(Rejection::SelfReferral));
+        assert_eq!(try_share(&state, &spelled(3, 5, [None; 2])), Ok(true));
+        assert_eq!(on_joined(&state, &Policy::default(), ADA, Some(person(3)), Uuid(1)), None);
     }
 
     #[test]
@@ -360,6 +407,32 @@ mod tests {
         assert!(seen(&state, Seen::Active, at(4).plus_days(1)).is_some());
         assert_eq!(state.stats().by_state, [0, 0, 0, 1, 0, 0]);
         assert_eq!(state.stats().conversions, 1);
+    }
+
+    #[test]
+    fn who_leaves_was_told_of_it_or_is_gone() {
+        let stands = |state, was| {
+            let mut state = given(&[referral(ADA, person(2), state)]);
+            let event = on_left(&state, person(2), was);
+            event.inspect(|event| apply(&mut state, event, at(2)))?;
+            state.to(person(2)).map(|edge| edge.state)
+        };
+        use ReferralState as R;
+        assert_eq!(stands(R::Waiting, EntryState::Waiting), Some(R::Shared));
+        assert_eq!(stands(R::Waiting, EntryState::Invited), Some(R::Shared));
+        assert_eq!(stands(R::Redeemed, EntryState::Member), Some(R::Churned));
+        assert_eq!(stands(R::Active, EntryState::Member), Some(R::Churned));
+        assert_eq!(stands(R::Churned, EntryState::Member), None, "no news");
+        assert_eq!(stands(R::Fraud, EntryState::Member), None, "a flag stays");
+        assert_eq!(stands(R::Churned, EntryState::Waiting), None, "was in before");
+        assert_eq!(on_left(&given(&[]), ADA, EntryState::Waiting), None);
+    }
+
+    #[test]
+    fn who_was_false_and_comes_in_again_is_still_false() {
+        let state = given(&[referral(ADA, person(2), ReferralState::Fraud)]);
+        let event = on_redeemed(&state, &Policy::default(), person(2), None, Uuid(1));
+        assert_eq!(event, progressed(person(2), ReferralState::Fraud));
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub enum Event {
         state: ReferralState,
         /// Which code goes with it.
         bind: Bind,
+        /// The inviter's mailbox and the recipient's, named like the person with its plain address;
+        /// None where the address is plain or unknown.
+        mailboxes: [Option<PersonId>; 2],
     },
     /// Somebody's life went on, or that of several people by one cause.
     Progressed {
@@ -94,7 +97,7 @@ pub enum Event {
 impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
         match self {
-            Self::Referred { .. } => (1, 1),
+            Self::Referred { .. } => (1, 2),
             Self::Progressed { .. } => (2, 1),
             Self::Rewarded { .. } => (3, 1),
         }
@@ -102,8 +105,8 @@ impl Persisted for Event {
 
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Referred { id, inviter, recipient, state, bind } => {
-                record::encode(&(id, inviter, recipient, state.number(), bind), out);
+            Self::Referred { id, inviter, recipient, state, bind, mailboxes } => {
+                record::encode(&(id, inviter, recipient, state.number(), bind, mailboxes), out);
             }
             Self::Progressed { people } => {
                 let numbers = people.iter().map(|(person, state)| (person, state.number()));
@@ -123,7 +126,12 @@ impl Persisted for Event {
         Ok(match (tag, version) {
             (1, 1) => {
                 let (id, inviter, recipient, state, bind) = record::decode(payload)?;
-                Self::Referred { id, inviter, recipient, state: known(state)?, bind }
+                let (state, mailboxes) = (known(state)?, [None; 2]);
+                Self::Referred { id, inviter, recipient, state, bind, mailboxes }
+            }
+            (1, 2) => {
+                let (id, inviter, recipient, state, bind, mailboxes) = record::decode(payload)?;
+                Self::Referred { id, inviter, recipient, state: known(state)?, bind, mailboxes }
             }
             (2, 1) => {
                 let people = record::decode::<Vec<(PersonId, u8)>>(payload)?;
@@ -154,4 +162,25 @@ pub enum Rejection {
     AlreadyMember,
     /// As many referrals as the policy allows.
     GraphFull,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_referral_of_version_1_has_no_mailboxes() {
+        let (inviter, recipient, bind) = (PersonId(2), PersonId(3), Bind::Oldest);
+        let mut old = Vec::new();
+        record::encode(&(Uuid(1), inviter, recipient, 1_u8, bind), &mut old);
+        let state = ReferralState::Waiting;
+        let referred =
+            |mailboxes| Event::Referred { id: Uuid(1), inviter, recipient, state, bind, mailboxes };
+        assert_eq!(Event::decode(1, 1, &old).ok(), Some(referred([None; 2])));
+        let event = referred([None, Some(PersonId(4))]);
+        let mut new = Vec::new();
+        event.encode(&mut new);
+        let (tag, version) = event.kind();
+        assert_eq!(Event::decode(tag, version, &new).ok(), Some(event));
+    }
 }

@@ -4,7 +4,7 @@
 //! and `g` are gone or were false, and with ages in days and a half-life `h`:
 //!
 //! ```text
-//! recency    = mean over the n referrals of 0.5 ^ (age / h)
+//! recency    = mean over the newest 1,000 of the n referrals of 0.5 ^ (age / h)
 //! conversion = r / n
 //! activity   = a / r          (0 while nobody came in)
 //! retention  = (r - g) / r    (0 while nobody came in)
@@ -15,6 +15,9 @@ use crate::ids::{PersonId, Timestamp};
 
 use super::event::Reward;
 use super::state::{Edge, Policy, ReferralState, State};
+
+/// Referrals of an inviter that recency is taken from, so that no score takes long.
+const RECENT_MAX: usize = 1_000;
 
 /// How much each part counts; their sum is what they are measured against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,20 +69,18 @@ pub(super) fn quality(
     inviter: PersonId,
     now: Timestamp,
 ) -> Quality {
-    let (mut referred, mut redeemed, mut active, mut gone) = (0_u32, 0_u32, 0_u32, 0_u32);
-    let mut recency = 0.0;
-    for Edge { state, at, .. } in state.from(inviter) {
-        referred += 1;
-        redeemed += u32::from(state.is_in());
-        active += u32::from(*state == ReferralState::Active);
-        gone += u32::from(matches!(state, ReferralState::Churned | ReferralState::Fraud));
-        recency += 0.5_f64.powf(now.days_since(*at) / policy.half_life_days);
-    }
+    let counts = state.counts(inviter);
+    let (referred, redeemed) = (counts.all(), counts.came());
+    let active = counts.of(ReferralState::Active);
+    let gone = counts.of(ReferralState::Churned) + counts.of(ReferralState::Fraud);
+    let freshness = |edge: &Edge| 0.5_f64.powf(now.days_since(edge.at) / policy.half_life_days);
+    let recency: f64 = state.from(inviter).take(RECENT_MAX).map(freshness).sum();
+    let recent = referred.min(RECENT_MAX as u32);
     let share = |part: f64, whole: u32| if whole == 0 { 0.0 } else { part / f64::from(whole) };
     let weights = policy.weights;
     let part = |name, value, weight| Part { name, value, weight };
     let parts = [
-        part("recency", share(recency, referred), weights.recency),
+        part("recency", share(recency, recent), weights.recency),
         part("conversion", share(f64::from(redeemed), referred), weights.conversion),
         part("activity", share(f64::from(active), redeemed), weights.activity),
         part("retention", share(f64::from(redeemed - gone), redeemed), weights.retention),

@@ -1,14 +1,18 @@
 //! Edges, the people at their ends, and what those were granted.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
 
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::record;
 
 use super::command::Stats;
 use super::event::{Reward, RewardKind};
+use super::forest::Forest;
 use super::score::Weights;
+use super::spellings::Spellings;
 
 /// One step of what referrals earn.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,13 +137,29 @@ impl ReferralState {
     pub(super) const fn is_in(self) -> bool {
         !matches!(self, Self::Shared | Self::Waiting)
     }
+
+    /// Whether that counts for the inviter: in, and not false.
+    pub(super) const fn counts(self) -> bool {
+        self.is_in() && !matches!(self, Self::Fraud)
+    }
 }
 
-/// A referral.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// A referral, between two people by their numbers.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
     pub(super) id: Uuid,
+    pub(super) inviter: u32,
+    pub(super) recipient: u32,
+    pub(super) state: ReferralState,
+    pub(super) at: Timestamp,
+}
+
+/// A referral, between two people by their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Brought {
+    pub(super) id: Uuid,
     pub(super) inviter: PersonId,
+    pub(super) recipient: PersonId,
     pub(super) state: ReferralState,
     pub(super) at: Timestamp,
 }
@@ -152,14 +172,64 @@ pub(super) struct Member {
     pub(super) seen: Timestamp,
 }
 
-/// The graph. Invariants: `by_recipient` names each edge once; `by_inviter` each edge once, oldest
-/// first.
+/// Somebody at an end of an edge.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Person {
+    pub(super) id: PersonId,
+    /// The edge that ends here, or [`NO_EDGE`].
+    edge: u32,
+    /// Referrals in each state.
+    pub(super) counts: Counts,
+}
+
+/// How many referrals are in each state, in the order of [`ReferralState::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts(pub(super) [u32; 6]);
+
+impl Counts {
+    pub(super) fn all(self) -> u32 {
+        self.0.iter().sum()
+    }
+
+    pub(super) fn of(self, state: ReferralState) -> u32 {
+        self.0[usize::from(state.number())]
+    }
+
+    /// Those whose recipient came in.
+    pub(super) fn came(self) -> u32 {
+        self.sum(ReferralState::is_in)
+    }
+
+    /// Those that count for the inviter.
+    pub(super) fn redeemed(self) -> u32 {
+        self.sum(ReferralState::counts)
+    }
+
+    fn sum(self, holds: fn(ReferralState) -> bool) -> u32 {
+        let counts = ReferralState::ALL.into_iter().zip(self.0);
+        counts.filter(|(state, _)| holds(*state)).map(|(_, count)| count).sum()
+    }
+}
+
+/// Stands for the edge to somebody whom nobody brought.
+const NO_EDGE: u32 = u32::MAX;
+
+/// Redeemed referrals, then the fewer all in all, then who was there first.
+type Rank = (u32, Reverse<u32>, Reverse<u32>);
+
+/// The graph. Invariants: `numbers`, `people` and `forest` know the same people; `best` has the
+/// rank of each of them with a redeemed referral.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(super) edges: Vec<Edge>,
-    pub(super) by_recipient: HashMap<PersonId, u32>,
-    pub(super) by_inviter: HashMap<PersonId, Vec<u32>>,
+    edges: Vec<Edge>,
+    numbers: HashMap<PersonId, u32>,
+    people: Vec<Person>,
+    pub(super) forest: Forest,
+    best: BTreeSet<Rank>,
+    pub(super) spellings: Spellings,
     pub(super) members: HashMap<PersonId, Member>,
+    /// Members who were false.
+    members_false: u64,
     pub(super) granted: HashMap<PersonId, Vec<Reward>>,
     pub(super) by_state: [u64; 6],
     pub(super) shares: u64,
@@ -171,29 +241,116 @@ impl State {
         self.edges.len()
     }
 
-    /// The referral that brought a person.
-    pub(super) fn to(&self, recipient: PersonId) -> Option<&Edge> {
-        self.by_recipient.get(&recipient).map(|&index| &self.edges[index as usize])
+    /// The number of somebody at an end of an edge.
+    pub(super) fn number(&self, person: PersonId) -> Option<u32> {
+        self.numbers.get(&person).copied()
     }
 
-    /// The referrals of an inviter, oldest first.
+    pub(super) fn person(&self, number: u32) -> &Person {
+        &self.people[number as usize]
+    }
+
+    /// The referral that brought a person.
+    pub(super) fn to(&self, recipient: PersonId) -> Option<&Edge> {
+        self.number(recipient).and_then(|number| self.edge_to(number))
+    }
+
+    pub(super) fn edge_to(&self, recipient: u32) -> Option<&Edge> {
+        self.edges.get(self.person(recipient).edge as usize)
+    }
+
+    /// The referrals of an inviter, newest first.
     pub(super) fn from(&self, inviter: PersonId) -> impl Iterator<Item = &Edge> {
-        let edges = self.by_inviter.get(&inviter).map_or(&[][..], Vec::as_slice);
-        edges.iter().map(|&index| &self.edges[index as usize])
+        let below = self.number(inviter).map(|number| self.forest.down(number));
+        below.into_iter().flatten().filter_map(|recipient| self.edge_to(recipient))
+    }
+
+    /// All referrals, oldest first.
+    pub(super) fn brought(&self) -> impl ExactSizeIterator<Item = Brought> {
+        self.edges.iter().map(|&Edge { id, inviter, recipient, state, at }| Brought {
+            id,
+            inviter: self.person(inviter).id,
+            recipient: self.person(recipient).id,
+            state,
+            at,
+        })
+    }
+
+    /// How an inviter's referrals stand.
+    pub(super) fn counts(&self, inviter: PersonId) -> Counts {
+        self.number(inviter).map_or_else(Counts::default, |number| self.person(number).counts)
     }
 
     pub(super) fn member(&self, person: PersonId) -> Option<&Member> {
         self.members.get(&person)
     }
 
+    /// How many have come in and were not false.
+    pub(super) fn members_true(&self) -> u64 {
+        self.members.len() as u64 - self.members_false
+    }
+
     pub(super) fn granted(&self, person: PersonId) -> &[Reward] {
         self.granted.get(&person).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether `ancestor` is `person` or has brought it, directly or through others.
-    pub(super) fn descends(&self, person: PersonId, ancestor: PersonId) -> bool {
-        let inviter = |person: &PersonId| self.to(*person).map(|edge| edge.inviter);
-        std::iter::successors(Some(person), inviter).any(|above| above == ancestor)
+    /// Inviters with a redeemed referral, best first.
+    pub(super) fn best(&self) -> impl Iterator<Item = &Person> {
+        self.best.iter().rev().map(|&(_, _, Reverse(number))| self.person(number))
+    }
+
+    /// Whether somebody would stand above themselves if `inviter` stood above `recipient`, who has
+    /// no inviter. Those who share a mailbox are one.
+    pub(super) fn would_close(
+        &self,
+        inviter: PersonId,
+        recipient: PersonId,
+        mailboxes: [Option<PersonId>; 2],
+    ) -> bool {
+        if inviter == recipient {
+            return true;
+        }
+        let numbers = self.number(inviter).zip(self.number(recipient));
+        if numbers.is_some_and(|(above, below)| self.forest.root(above) == below) {
+            return true;
+        }
+        if self.spellings.is_empty() && mailboxes == [None; 2] {
+            return false;
+        }
+        let mailbox =
+            |person, told: Option<PersonId>| told.unwrap_or_else(|| self.spellings.mailbox(person));
+        let (from, to) = (mailbox(inviter, mailboxes[0]), mailbox(recipient, mailboxes[1]));
+        from == to || self.stands_above(from, inviter, to, recipient)
+    }
+
+    /// Whether `recipient` or its mailbox `to` stands above `inviter` or its mailbox `from`, also
+    /// by way of people in between who share a mailbox.
+    fn stands_above(
+        &self,
+        from: PersonId,
+        inviter: PersonId,
+        to: PersonId,
+        recipient: PersonId,
+    ) -> bool {
+        let mut met = BTreeSet::from([from]);
+        let mut starts: Vec<PersonId> = self.spellings.of(from).chain([inviter]).collect();
+        while let Some(start) = starts.pop() {
+            let Some(number) = self.number(start) else { continue };
+            for above in self.forest.up(number).map(|number| self.person(number).id) {
+                let mailbox = self.spellings.mailbox(above);
+                if above == recipient || mailbox == to {
+                    return true;
+                }
+                if above != start && self.spellings.is_shared(mailbox) {
+                    // All who have this mailbox are starts of their own, also this one.
+                    if met.insert(mailbox) {
+                        starts.extend(self.spellings.of(mailbox));
+                    }
+                    break;
+                }
+            }
+        }
+        false
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -204,52 +361,92 @@ impl State {
     /// A digest of everything that later answers depend on.
     pub(super) fn digest(&self) -> [u8; 32] {
         record::digest(&(
-            &self.edges,
-            self.by_recipient.iter().collect::<BTreeMap<_, _>>(),
-            self.by_inviter.iter().collect::<BTreeMap<_, _>>(),
+            self.brought().collect::<Vec<_>>(),
+            self.best().map(|person| (person.id, person.counts.0)).collect::<Vec<_>>(),
+            self.spellings.list(),
             self.members.iter().collect::<BTreeMap<_, _>>(),
+            self.members_false,
             self.granted.iter().collect::<BTreeMap<_, _>>(),
             (self.by_state, self.shares, self.conversions),
         ))
     }
 
-    pub(super) fn add(&mut self, recipient: PersonId, edge: Edge, shared: bool) {
-        self.link(recipient, edge);
+    pub(super) fn add(&mut self, brought: Brought, shared: bool) {
+        self.link(brought);
         self.shares += u64::from(shared);
-        if edge.state.is_in() {
+        if brought.state.is_in() {
             self.conversions += 1;
-            self.note_member(recipient, edge.state, edge.at);
+            self.note_member(brought.recipient, brought.state, brought.at);
         }
     }
 
     /// The next edge, counted by its state.
-    pub(super) fn link(&mut self, recipient: PersonId, edge: Edge) {
-        let index = self.edges.len() as u32;
-        self.edges.push(edge);
-        self.by_recipient.insert(recipient, index);
-        self.by_inviter.entry(edge.inviter).or_default().push(index);
-        self.by_state[usize::from(edge.state.number())] += 1;
+    pub(super) fn link(&mut self, Brought { id, inviter, recipient, state, at }: Brought) {
+        let [inviter, recipient] = [inviter, recipient].map(|person| self.admit(person));
+        self.people[recipient as usize].edge = self.edges.len() as u32;
+        self.edges.push(Edge { id, inviter, recipient, state, at });
+        self.forest.link(inviter, recipient);
+        self.by_state[usize::from(state.number())] += 1;
+        self.recount(inviter, |counts| counts[usize::from(state.number())] += 1);
+    }
+
+    /// The number of a person, who gets one at the first edge.
+    fn admit(&mut self, id: PersonId) -> u32 {
+        *self.numbers.entry(id).or_insert_with(|| {
+            self.people.push(Person { id, edge: NO_EDGE, counts: Counts::default() });
+            self.forest.plant()
+        })
+    }
+
+    /// Changes how an inviter's referrals stand, and the rank that follows from it.
+    fn recount(&mut self, inviter: u32, change: impl FnOnce(&mut [u32; 6])) {
+        let rank = |counts: Counts| -> Rank {
+            (counts.redeemed(), Reverse(counts.all()), Reverse(inviter))
+        };
+        let counts = &mut self.people[inviter as usize].counts;
+        let before = rank(*counts);
+        change(&mut counts.0);
+        let after = rank(*counts);
+        if before != after {
+            self.best.remove(&before);
+            if after.0 > 0 {
+                self.best.insert(after);
+            }
+        }
     }
 
     pub(super) fn progress(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
         if to.is_in() {
             self.note_member(person, to, at);
         }
-        let Some(&index) = self.by_recipient.get(&person) else { return };
-        let edge = &mut self.edges[index as usize];
-        self.conversions += u64::from(to.is_in() && !edge.state.is_in());
-        self.by_state[usize::from(edge.state.number())] -= 1;
+        let Some(number) = self.number(person) else { return };
+        let Some(edge) = self.edges.get_mut(self.people[number as usize].edge as usize) else {
+            return;
+        };
+        let from = std::mem::replace(&mut edge.state, to);
+        let inviter = edge.inviter;
+        self.conversions += u64::from(to.is_in() && !from.is_in());
+        self.by_state[usize::from(from.number())] -= 1;
         self.by_state[usize::from(to.number())] += 1;
-        edge.state = to;
+        self.recount(inviter, |counts| {
+            counts[usize::from(from.number())] -= 1;
+            counts[usize::from(to.number())] += 1;
+        });
     }
 
     fn note_member(&mut self, person: PersonId, state: ReferralState, at: Timestamp) {
-        let member = self.members.entry(person).or_insert(Member { since: at, state, seen: at });
-        if state == ReferralState::Redeemed {
-            member.since = at;
+        let stays = state != ReferralState::Redeemed;
+        let since = self.member(person).filter(|_| stays).map_or(at, |member| member.since);
+        self.put_member(person, Member { since, state, seen: at });
+    }
+
+    /// A member as it is now.
+    pub(super) fn put_member(&mut self, person: PersonId, member: Member) {
+        let is_false = |member: &Member| u64::from(member.state == ReferralState::Fraud);
+        self.members_false += is_false(&member);
+        if let Some(before) = self.members.insert(person, member) {
+            self.members_false -= is_false(&before);
         }
-        member.state = state;
-        member.seen = at;
     }
 
     pub(super) fn reward(&mut self, person: PersonId, rewards: &[Reward]) {

@@ -247,7 +247,7 @@ impl Edge {
         };
         let (id, bind) = (entropy::uuid(now), Bind::Oldest);
         let share =
-            referrals::Share { id, inviter, recipient, same_mailbox: false, recipient_is, bind };
+            referrals::Share { id, inviter, recipient, mailboxes: [None; 2], recipient_is, bind };
         let sections =
             vec![section(inviter, &Text::Address(&from)), section(recipient, &Text::Address(&to))];
         let run = |request| {

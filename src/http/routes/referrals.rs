@@ -1,12 +1,18 @@
-//! `/api/referrals`: sharing, earning, and how good somebody's referrals are.
+//! `/api/referrals`: sharing, earning, how good somebody's referrals are, and the graph of all.
 
-use actors::{Email, InviteCode, Milestone, Reward, RewardKind, Timestamp, Uuid};
+use actors::referrals::ReferralState;
+use actors::{Email, InviteCode, Milestone, PersonId, Reward, RewardKind, Timestamp, Uuid};
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::text::Text;
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
+use crate::http::error::Problem;
+use crate::http::query::Query;
+
+const TOP_MAX: i64 = 100;
+const TOP_DEFAULT: usize = 10;
 
 #[derive(Serialize)]
 struct Shared {
@@ -76,6 +82,12 @@ impl<'a> From<&'a Reward> for Granted<'a> {
     }
 }
 
+impl<'a> From<&'a Milestone> for Next<'a> {
+    fn from(next: &'a Milestone) -> Self {
+        Self { redeemed: next.redeemed, missing: next.missing, reason: &next.reason }
+    }
+}
+
 pub(in crate::http) async fn earn(call: Call) -> Answer {
     let Input { node, tag, mut fields, .. } = call.input().await?;
     let email = fields.parsed("user_email", Email::parse);
@@ -88,11 +100,7 @@ pub(in crate::http) async fn earn(call: Call) -> Answer {
         rewards: earned.granted.iter().map(Granted::from).collect(),
         rewards_paused: earned.paused,
         codes_held: earned.held,
-        next_milestone: earned.next.as_ref().map(|next| Next {
-            redeemed: next.redeemed,
-            missing: next.missing,
-            reason: &next.reason,
-        }),
+        next_milestone: earned.next.as_ref().map(Next::from),
     })
 }
 
@@ -161,6 +169,173 @@ pub(in crate::http) async fn quality(mut call: Call) -> Answer {
     })
 }
 
+/// Somebody on the way up. The address is absent when nobody has typed it, when its owner was
+/// erased, and while the book of addresses is being rebuilt.
+#[derive(Serialize)]
+struct Ancestor<'a> {
+    id: Text<PersonId>,
+    email: Option<&'a str>,
+    state: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Chain<'a> {
+    id: Text<PersonId>,
+    state: Option<&'static str>,
+    root: Text<PersonId>,
+    depth: u32,
+    ancestors: Vec<Ancestor<'a>>,
+    subtree: Subtree<'a>,
+}
+
+#[derive(Serialize)]
+struct Subtree<'a> {
+    size: u64,
+    depth: u32,
+    by_level: &'a [u32],
+}
+
+pub(in crate::http) async fn chain(mut call: Call) -> Answer {
+    let email = call.email().await?;
+    let person = call.node.engine.identity().person(&email);
+    let (chain, emails) = call.node.engine.referral_chain(person).await?;
+    let ancestors = chain.above.iter().zip(&emails).map(|(ancestor, email)| Ancestor {
+        id: Text(ancestor.person),
+        email: email.as_deref(),
+        state: ancestor.state.map(ReferralState::as_str),
+    });
+    ok(&Chain {
+        id: Text(person),
+        state: chain.state.map(ReferralState::as_str),
+        root: Text(chain.root),
+        depth: chain.depth,
+        ancestors: ancestors.collect(),
+        subtree: Subtree { size: chain.size, depth: chain.levels, by_level: &chain.by_level },
+    })
+}
+
+#[derive(Serialize)]
+struct ByState {
+    shared: u64,
+    waiting: u64,
+    redeemed: u64,
+    active: u64,
+    churned: u64,
+    fraud: u64,
+}
+
+impl<T: Into<u64>> From<[T; 6]> for ByState {
+    fn from(counts: [T; 6]) -> Self {
+        let [shared, waiting, redeemed, active, churned, fraud] = counts.map(Into::into);
+        Self { shared, waiting, redeemed, active, churned, fraud }
+    }
+}
+
+#[derive(Serialize)]
+struct Past<'a> {
+    id: Text<PersonId>,
+    email: Option<&'a str>,
+    state: &'static str,
+    shared_at: Text<Timestamp>,
+    redeemed_at: Option<Text<Timestamp>>,
+}
+
+#[derive(Serialize)]
+struct Analytics<'a> {
+    referred_count: u64,
+    by_state: ByState,
+    history: Vec<Past<'a>>,
+    rewards: Vec<Granted<'a>>,
+    rewards_paused: bool,
+    next_milestone: Option<Next<'a>>,
+}
+
+pub(in crate::http) async fn analytics(mut call: Call) -> Answer {
+    let email = call.email().await?;
+    let person = call.node.engine.identity().person(&email);
+    let (analytics, emails) = call.node.engine.referral_analytics(person).await?;
+    let history = analytics.history.iter().zip(&emails).map(|(past, email)| Past {
+        id: Text(past.recipient),
+        email: email.as_deref(),
+        state: past.state.as_str(),
+        shared_at: Text(past.shared_at),
+        redeemed_at: past.redeemed_at.map(Text),
+    });
+    ok(&Analytics {
+        referred_count: analytics.by_state.iter().map(|count| u64::from(*count)).sum(),
+        by_state: analytics.by_state.into(),
+        history: history.collect(),
+        rewards: analytics.rewards.iter().map(Granted::from).collect(),
+        rewards_paused: analytics.paused,
+        next_milestone: analytics.next.as_ref().map(Next::from),
+    })
+}
+
+#[derive(Serialize)]
+struct Top<'a> {
+    items: Vec<Leader<'a>>,
+    // The best are a list of one page.
+    next: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Leader<'a> {
+    id: Text<PersonId>,
+    email: Option<&'a str>,
+    redeemed: u32,
+    referred_count: u32,
+    quality_score: f64,
+}
+
+pub(in crate::http) async fn top(call: Call) -> Answer {
+    let limit = limit(call.parts.uri.query())?;
+    let top = call.node.engine.top_referrers(limit).await?;
+    let items = top.iter().map(|(leader, email)| Leader {
+        id: Text(leader.person),
+        email: email.as_deref(),
+        redeemed: leader.redeemed,
+        referred_count: leader.referred,
+        quality_score: leader.quality,
+    });
+    ok(&Top { items: items.collect(), next: None })
+}
+
+/// `limit`, and no other parameter.
+fn limit(query: Option<&str>) -> Result<usize, Problem> {
+    let mut query = Query::parse(query);
+    let limit = query.integer("limit", 1..=TOP_MAX);
+    query.finish()?;
+    Ok(limit.unwrap_or(TOP_DEFAULT))
+}
+
+#[derive(Serialize)]
+struct Network {
+    people: u64,
+    roots: u64,
+    edges: u64,
+    depth: u32,
+    by_state: ByState,
+    redeemed: u64,
+    conversion: f64,
+    members: u64,
+    viral_coefficient: f64,
+}
+
+pub(in crate::http) async fn network(call: Call) -> Answer {
+    let network = call.node.engine.referral_network().await?;
+    ok(&Network {
+        people: network.people,
+        roots: network.roots,
+        edges: network.edges,
+        depth: network.depth,
+        by_state: network.by_state.into(),
+        redeemed: network.redeemed,
+        conversion: network.conversion,
+        members: network.members,
+        viral_coefficient: network.viral_coefficient,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +356,14 @@ mod tests {
         );
         let next = Milestone { redeemed: 3, missing: 1, reason: String::new() };
         assert!(message(&[], Some(&next), false, false).contains("1 more redeemed referral to"));
+    }
+
+    #[test]
+    fn the_best_are_at_most_a_hundred() {
+        assert_eq!(limit(None), Ok(TOP_DEFAULT));
+        assert_eq!(limit(Some("limit=100")), Ok(100));
+        for bad in ["limit=0", "limit=101", "limit=", "limit=x", "after=x"] {
+            assert!(limit(Some(bad)).is_err(), "{bad}");
+        }
     }
 }

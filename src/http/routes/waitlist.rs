@@ -12,8 +12,9 @@ use super::invites::{EXPIRES_IN_DAYS_MAX, batch_id};
 use super::text::{Text, hex};
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
-use crate::http::error::{FieldError, Problem};
+use crate::http::error::Problem;
 use crate::http::node::Node;
+use crate::http::query::Query;
 
 const USE_CASE_CHARACTERS_MAX: usize = 4000;
 const PERSONA_CHARACTERS_MAX: usize = 50;
@@ -23,7 +24,7 @@ const METADATA_KEY_CHARACTERS_MAX: usize = 64;
 const METADATA_VALUE_CHARACTERS_MAX: usize = 256;
 const POINTS_MAX: i64 = 1_000_000;
 const REASON_CHARACTERS_MAX: usize = 200;
-const PAGE_MAX: usize = 1000;
+const PAGE_MAX: i64 = 1000;
 const PAGE_DEFAULT: usize = 100;
 const WAVE_MAX: i64 = 10_000;
 
@@ -216,7 +217,7 @@ struct Page<'a> {
 }
 
 pub(in crate::http) async fn page(call: Call) -> Answer {
-    let (limit, after) = window(call.parts.uri.query().unwrap_or_default())?;
+    let (limit, after) = window(call.parts.uri.query())?;
     let node = &call.node;
     let page = node.engine.page(after, limit).await?;
     let people = page.items.iter();
@@ -225,25 +226,12 @@ pub(in crate::http) async fn page(call: Call) -> Answer {
 }
 
 /// `limit` and `after` of a list. A cursor is made of characters that need no escaping.
-fn window(query: &str) -> Result<(usize, Option<String>), Problem> {
-    let (mut limit, mut after, mut errors) = (PAGE_DEFAULT, None, Vec::new());
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=').unwrap_or((pair, "")) {
-            ("limit", text) => match text.parse() {
-                Ok(given) if (1..=PAGE_MAX).contains(&given) => limit = given,
-                _ => errors.push(FieldError {
-                    field: "limit".to_owned(),
-                    message: "must be a whole number from 1 to 1000".into(),
-                }),
-            },
-            ("after", cursor) => after = Some(cursor.to_owned()),
-            (name, _) => errors.push(FieldError {
-                field: name.chars().take(64).collect(),
-                message: "unknown parameter; known are limit, after".into(),
-            }),
-        }
-    }
-    if errors.is_empty() { Ok((limit, after)) } else { Err(Problem::invalid(errors)) }
+fn window(query: Option<&str>) -> Result<(usize, Option<String>), Problem> {
+    let mut query = Query::parse(query);
+    let limit = query.integer("limit", 1..=PAGE_MAX);
+    let after = query.parsed("after", |cursor| Ok::<_, String>(cursor.to_owned()));
+    query.finish()?;
+    Ok((limit.unwrap_or(PAGE_DEFAULT), after))
 }
 
 #[derive(Serialize)]
@@ -380,12 +368,12 @@ mod tests {
 
     #[test]
     fn a_page_has_a_limit_and_a_cursor_and_nothing_else() {
-        assert_eq!(window(""), Ok((PAGE_DEFAULT, None)));
-        assert_eq!(window("limit=1000&after=abc"), Ok((1000, Some("abc".to_owned()))));
-        let problem = window("limit=1001&befor=x").expect_err("both are wrong");
+        assert_eq!(window(None), Ok((PAGE_DEFAULT, None)));
+        assert_eq!(window(Some("limit=1000&after=abc")), Ok((1000, Some("abc".to_owned()))));
+        let problem = window(Some("limit=1001&befor=x")).expect_err("both are wrong");
         assert_eq!(problem.errors().len(), 2);
         for bad in ["limit=0", "limit=-1", "limit=", "limit=x"] {
-            assert!(window(bad).is_err(), "{bad}");
+            assert!(window(Some(bad)).is_err(), "{bad}");
         }
     }
 }
