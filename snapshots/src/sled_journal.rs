@@ -257,13 +257,13 @@ fn newest_snapshot(dir: &Path) -> Result<(Option<Snapshot>, Vec<PathBuf>), Error
             Ok(snapshot) if snapshot.position().epoch == epoch => {
                 return Ok((Some(snapshot), set_aside));
             }
-            Ok(_) | Err(Error::DamagedFile { .. }) => {
-                let aside = path.with_extension("snap.bad");
+            Err(error) if !error.is_unreadable() => return Err(error),
+            Ok(_) | Err(_) => {
+                let aside = layout::bad_snapshot_path(dir, epoch);
                 tracing::warn!(path = %aside.display(), "set aside a damaged snapshot");
                 std::fs::rename(&path, &aside).map_err(Error::io("rename", &path))?;
                 set_aside.push(aside);
             }
-            Err(error) => return Err(error),
         }
     }
     Ok((None, set_aside))
