@@ -210,8 +210,13 @@ impl Journal for SledJournal {
         if let Some(reason) = &self.stopped {
             return Err(Error::Stopped { reason: reason.clone() });
         }
-        // What lies in a closed epoch is never cut off, so the watermark must not lag behind it.
-        self.watermark.sync()?;
+        // What lies in a closed epoch is never cut off, so the watermark must not lag behind it. A
+        // sync that has failed says nothing about what a second one would find.
+        if let Err(error) = self.watermark.sync() {
+            let reason = error.to_string();
+            self.stopped = Some(reason.clone());
+            return Err(Error::Stopped { reason });
+        }
         let (epoch, seq) = (self.active.number, self.next_seq() - 1);
         let end = Position { epoch, seq, chain: self.chain };
         self.active = self.shared.rotate(end)?;
