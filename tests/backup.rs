@@ -142,3 +142,13 @@ fn compaction_is_asked_for_from_the_shell() {
     let compacted: Value = serde_json::from_slice(&compacted.stdout).expect("JSON");
     assert_eq!(compacted["epoch"], 2, "{compacted}");
 }
+
+#[test]
+fn what_a_killed_process_had_copied_for_a_backup_is_gone_after_the_next_start() {
+    let mut server = Server::start();
+    let left = server.data().join(".vobee-backup-x1Y2z3");
+    fs::create_dir(&left).expect("room");
+    fs::write(left.join("tail.events.zst"), "everybody's text").expect("room");
+    server.kill_and_restart();
+    assert!(!left.exists());
+}
