@@ -1,6 +1,7 @@
 //! A backup from a running node, and a node from a backup.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -84,6 +85,30 @@ fn a_restore_into_a_directory_that_holds_something_is_refused_and_changes_nothin
     assert_eq!(names.len(), 1);
     let left = fs::read_dir(scratch.path()).expect("a list").count();
     assert_eq!(left, 2, "nothing half done lies beside it");
+}
+
+#[test]
+fn a_restore_into_a_directory_that_is_there_fills_it_and_sweeps_what_an_earlier_one_left() {
+    let server = Server::start();
+    join(&mut server.admin(), "ada");
+    let scratch = TempDir::new().expect("a directory");
+    let file = scratch.path().join("a.vobee");
+    back_up(&server, &file);
+    // As a mount point is: it stays the directory that it was.
+    let target = scratch.path().join("mounted");
+    for name in ["lost+found", ".vobee-restore-killed"] {
+        fs::create_dir_all(target.join(name)).expect("room");
+    }
+    let before = fs::metadata(&target).expect("a directory").ino();
+    let restored = vobee(&["restore", file.to_str().expect("a plain path")], &target);
+    assert!(restored.status.success(), "{}", said(&restored));
+    assert_eq!(fs::metadata(&target).expect("a directory").ino(), before);
+    let names = fs::read_dir(&target).expect("a list").map(|entry| entry.expect("one").file_name());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["journal", "keys", "lost+found", "watermark"]);
+    let verified = vobee(&["verify"], &target);
+    assert!(verified.status.success(), "{}", said(&verified));
 }
 
 #[test]

@@ -60,4 +60,4 @@ pub use moment::{Moment, restore_journal};
 pub use record::{Batch, RECORD_BYTES_MAX, RecordView, Section, SectionView};
 pub use sled_journal::{Options, Recovered, SledJournal};
 pub use snapshot::{PartReader, PartWriter, Position, Snapshot, SnapshotWriter};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, verify, verify_within};

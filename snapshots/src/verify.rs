@@ -55,6 +55,14 @@ pub struct Verified {
 /// [`Error::InUse`] while the directory has an owner; [`Error::Newer`], [`Error::Store`] and
 /// [`Error::Io`].
 pub fn verify(dir: &Path) -> Result<Verified, Error> {
+    verify_within(dir, &std::env::temp_dir())
+}
+
+/// As [`verify`], with the copies of the epochs in `room`, where they go again.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_within(dir: &Path, room: &Path) -> Result<Verified, Error> {
     let _lock = DataLock::share(dir)?;
     let archives = verify_archives(dir)?;
     let snapshots = layout::snapshots(dir)?;
@@ -65,8 +73,8 @@ pub fn verify(dir: &Path) -> Result<Verified, Error> {
     let found = WatermarkFile::read(&Files { dir: dir.to_path_buf(), cache_bytes: CACHE_BYTES })?;
     let scratch = tempfile::Builder::new()
         .prefix("vobee-verify-")
-        .tempdir()
-        .map_err(Error::io("create a directory in", &std::env::temp_dir()))?;
+        .tempdir_in(room)
+        .map_err(Error::io("create a directory in", room))?;
     let (epochs, fresh) = sled_journal::epochs_behind(layout::epochs(dir)?, newest);
     let mut stores: Vec<Box<dyn Store>> = Vec::new();
     for epoch in &epochs {
