@@ -18,6 +18,7 @@ use metrics_exporter_prometheus::BuildError;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::backup;
 use crate::config::{Config, Server};
 use crate::http::accept::{self, Limits};
 use crate::http::{
@@ -92,6 +93,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let recorder = Recorder::install(start)?;
     let (keys, identity) = directory(&config.storage.dir)?;
     let (engine, recovery) = Engine::open(options(&config), identity).await?;
+    let path = &config.storage.dir;
+    backup::sweep(path).map_err(|source| RunError::Directory { path: path.clone(), source })?;
     let listeners = listen(&config.server).await?;
     announce(&config, &keys, &listeners, &recovery);
 

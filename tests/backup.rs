@@ -1,6 +1,7 @@
 //! A backup from a running node, and a node from a backup.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -87,6 +88,30 @@ fn a_restore_into_a_directory_that_holds_something_is_refused_and_changes_nothin
 }
 
 #[test]
+fn a_restore_into_a_directory_that_is_there_fills_it_and_sweeps_what_an_earlier_one_left() {
+    let server = Server::start();
+    join(&mut server.admin(), "ada");
+    let scratch = TempDir::new().expect("a directory");
+    let file = scratch.path().join("a.vobee");
+    back_up(&server, &file);
+    // As a mount point is: it stays the directory that it was.
+    let target = scratch.path().join("mounted");
+    for name in ["lost+found", ".vobee-restore-killed"] {
+        fs::create_dir_all(target.join(name)).expect("room");
+    }
+    let before = fs::metadata(&target).expect("a directory").ino();
+    let restored = vobee(&["restore", file.to_str().expect("a plain path")], &target);
+    assert!(restored.status.success(), "{}", said(&restored));
+    assert_eq!(fs::metadata(&target).expect("a directory").ino(), before);
+    let names = fs::read_dir(&target).expect("a list").map(|entry| entry.expect("one").file_name());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["journal", "keys", "lost+found", "watermark"]);
+    let verified = vobee(&["verify"], &target);
+    assert!(verified.status.success(), "{}", said(&verified));
+}
+
+#[test]
 fn a_backup_that_is_cut_short_or_changed_is_refused_and_says_so() {
     let server = Server::start();
     join(&mut server.admin(), "ada");
@@ -141,4 +166,14 @@ fn compaction_is_asked_for_from_the_shell() {
     assert!(compacted.status.success(), "{}", said(&compacted));
     let compacted: Value = serde_json::from_slice(&compacted.stdout).expect("JSON");
     assert_eq!(compacted["epoch"], 2, "{compacted}");
+}
+
+#[test]
+fn what_a_killed_process_had_copied_for_a_backup_is_gone_after_the_next_start() {
+    let mut server = Server::start();
+    let left = server.data().join(".vobee-backup-x1Y2z3");
+    fs::create_dir(&left).expect("room");
+    fs::write(left.join("tail.events.zst"), "everybody's text").expect("room");
+    server.kill_and_restart();
+    assert!(!left.exists());
 }

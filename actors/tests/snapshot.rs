@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use actors::Policies;
+use actors::snapshotter::Archive as Keeping;
 use snapshots::archive::{self, Archive};
 use snapshots::{SectionView, archive_dir};
 
@@ -153,4 +154,53 @@ async fn other_rules_than_those_of_the_snapshot_do_not_change_the_state_in_it() 
     let launch = launch.restart_with(policies).await;
     assert_eq!(launch.settled().await, before);
     assert!(launch.join("bob").await.is_err(), "the new rule counts from now on");
+}
+
+/// How many epochs and archives there are.
+fn kept(launch: &Launch) -> (usize, usize) {
+    let epochs = fs::read_dir(launch.path().join("journal")).unwrap().count();
+    (epochs, archive::list(&archive_dir(launch.path())).unwrap().len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_month_under_an_archive_of_a_day_jams_nothing() {
+    let launch = Launch::start().await.restart_keeping(Keeping::Days(1)).await;
+    for number in 0..5 {
+        launch.join(&format!("person{number}")).await.unwrap();
+        launch.engine.snapshot().await.unwrap();
+        launch.pass_days(30);
+    }
+    // The newest closed epoch stays with its archive, and the archive whose end it begins at.
+    assert_eq!(kept(&launch), (2, 2));
+    launch.engine.compact().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_cannot_be_read_holds_up_neither_snapshots_nor_what_comes_behind_them() {
+    let launch = Launch::start().await;
+    for name in ["anna", "quetzalcoatl", "zoe"] {
+        launch.join(name).await.unwrap();
+        launch.engine.snapshot().await.unwrap();
+    }
+    fs::write(snapshots::archive_path(launch.path(), 1), "no archive").unwrap();
+    launch.engine.leave(launch.person("quetzalcoatl")).await.unwrap();
+    let refused = launch.engine.compact().await.map(|_| ());
+    assert!(refused.is_err(), "whoever asked is told that one archive may still have the text");
+    fs::remove_file(snapshots::archive_path(launch.path(), 1)).unwrap();
+    assert!(!is_on_disk(&launch, "quetzalcoatl wants in"));
+    launch.engine.compact().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compaction_after_a_failed_snapshot_leaves_no_text_of_whoever_left() {
+    let launch = Launch::start().await;
+    launch.join("anna").await.unwrap();
+    let obstacle = launch.path().join("snapshots/0000000000000001.snap.tmp");
+    fs::create_dir_all(&obstacle).unwrap();
+    launch.engine.snapshot().await.unwrap_err();
+    fs::remove_dir(obstacle).unwrap();
+    launch.join("quetzalcoatl").await.unwrap();
+    launch.engine.leave(launch.person("quetzalcoatl")).await.unwrap();
+    launch.engine.compact().await.unwrap();
+    assert!(!is_on_disk(&launch, "quetzalcoatl wants in"));
 }

@@ -6,6 +6,7 @@
 //! goes when the next one is there: two snapshots are kept, and every epoch behind the older.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -16,7 +17,7 @@ use crate::frame::{self, Assembler, Flaw, Whole};
 use crate::journal::Reader;
 use crate::record::RecordView;
 use crate::recovery::Base;
-use crate::snapshot::{Position, Snapshot};
+use crate::snapshot::{self, Position, Snapshot};
 use crate::store::Store;
 use crate::{DataLock, Error, files, layout};
 
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     /// The store of the next epoch, opened before anybody waits for it.
     prepared: Mutex<Option<Box<dyn Store>>>,
     base: RwLock<Option<Arc<Snapshot>>>,
+    /// Held by every moment: what it reads is not removed under it.
+    pub(crate) moments: Arc<()>,
     /// One more than the last durable record.
     pub(crate) next_seq: AtomicU64,
     /// None where the directory never had an owner.
@@ -64,6 +67,7 @@ impl Shared {
             epochs: RwLock::new(epochs),
             prepared: Mutex::default(),
             base: RwLock::new(base.map(Arc::new)),
+            moments: Arc::default(),
             next_seq: AtomicU64::new(next_seq),
             _lock: lock,
         }
@@ -179,14 +183,38 @@ impl Epochs {
     /// The epochs on disk that a snapshot covers and that are not in the archive, oldest first.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Store`].
     pub fn unarchived(&self) -> Result<Vec<u64>, Error> {
         let covered = self.covered();
-        let mut epochs = self.0.disk.epochs()?;
-        epochs.retain(|&epoch| {
-            epoch <= covered && !layout::archive_path(&self.0.dir, epoch).exists()
-        });
-        Ok(epochs)
+        let mut unarchived = Vec::new();
+        for epoch in self.0.disk.epochs()? {
+            if epoch <= covered && !self.is_archived(epoch)? {
+                unarchived.push(epoch);
+            }
+        }
+        Ok(unarchived)
+    }
+
+    /// Whether the archive has the very records of a closed epoch. A file of that name alone says
+    /// nothing: a node that was restored, or went on without its last records, may find the archive
+    /// of what came otherwise. One that cannot be read is none either, while the epoch is here.
+    fn is_archived(&self, epoch: u64) -> Result<bool, Error> {
+        let path = layout::archive_path(&self.0.dir, epoch);
+        if !path.exists() {
+            return Ok(false);
+        }
+        let archive = match Archive::open(&path) {
+            Ok(archive) => archive,
+            Err(error) if error.is_unreadable() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let from = Base { next_seq: archive.first_seq(), chain: archive.chain_before() };
+        let to = Base { next_seq: archive.next_seq(), chain: archive.chain() };
+        let end = match self.end(epoch) {
+            Some(end) => Some(end),
+            None => self.last_link(epoch)?,
+        };
+        Ok(self.beginning(epoch)? == from && end.unwrap_or(from) == to)
     }
 
     /// Whose personal text is to go, by what lies in the covered epochs from `from` on, and up to
@@ -234,6 +262,9 @@ impl Epochs {
         files::create_dir(&layout::archive_dir(&self.0.dir))?;
         let target = layout::archive_path(&self.0.dir, epoch);
         let Base { next_seq, chain } = self.beginning(epoch)?;
+        if target.exists() && !self.is_archived(epoch)? {
+            set_aside(&target)?;
+        }
         let mut writer = ArchiveWriter::create(&target, epoch, next_seq, chain)?;
         let mut erased = Vec::new();
         self.links(epoch, &mut |Whole { header, payload }| {
@@ -246,12 +277,10 @@ impl Epochs {
             writer.push(&Link { first_seq, count, chain, time, payload: &erased })
         })?;
         // What sled passes over in silence must not be missing in the archive for ever.
-        let snapshot = layout::snapshot_path(&self.0.dir, epoch);
-        if snapshot.exists() {
-            let Position { seq, .. } = Snapshot::open(&snapshot)?.position();
-            if writer.next_seq() != seq + 1 {
-                return Err(damaged(writer.next_seq(), seq + 1, &Flaw::Order));
-            }
+        if let Some(end) = self.end(epoch)
+            && writer.next_seq() != end.next_seq
+        {
+            return Err(damaged(writer.next_seq(), end.next_seq, &Flaw::Order));
         }
         writer.finish()
     }
@@ -274,39 +303,97 @@ impl Epochs {
         if epoch == layout::EPOCH_FIRST {
             return Ok(Base::BEGINNING);
         }
-        let snapshot = layout::snapshot_path(&self.0.dir, epoch - 1);
-        if snapshot.exists() {
-            let Position { seq, chain, .. } = Snapshot::open(&snapshot)?.position();
-            return Ok(Base { next_seq: seq + 1, chain });
+        if let Some(end) = self.end(epoch - 1) {
+            return Ok(end);
         }
         let archive = Archive::open(&layout::archive_path(&self.0.dir, epoch - 1))?;
         Ok(Base { next_seq: archive.next_seq(), chain: archive.chain() })
+    }
+
+    /// Where a closed epoch ends, by the snapshot there or by what is known of it in memory. A
+    /// snapshot that has gone bad is none, but one that is only bad further down still says it.
+    fn end(&self, epoch: u64) -> Option<Base> {
+        let open = self.0.open_epochs().into_iter().find(|open| open.number == epoch);
+        let known = open.and_then(|open| open.end.get().copied());
+        let path = layout::snapshot_path(&self.0.dir, epoch);
+        let Position { seq, chain, .. } = known.or_else(|| snapshot::position(&path).ok())?;
+        Some(Base { next_seq: seq + 1, chain })
+    }
+
+    /// Where a closed epoch ends by the last frame in it, if there is one.
+    fn last_link(&self, epoch: u64) -> Result<Option<Base>, Error> {
+        let mut end = None;
+        self.links(epoch, &mut |Whole { header, .. }| {
+            let next_seq = header.first_seq + u64::from(header.count);
+            end = Some(Base { next_seq, chain: header.chain });
+            Ok(())
+        })?;
+        Ok(end)
+    }
+
+    /// Removes the archives whose newest record is older than `oldest`, but for those that an epoch
+    /// which is still there rests on. One that cannot be read does not keep the others.
+    ///
+    /// # Errors
+    /// As for [`archive::remove_before`].
+    pub fn forget(&self, oldest: i64) -> Result<(), Error> {
+        let first = self.0.disk.epochs()?.first().copied().unwrap_or(u64::MAX);
+        archive::remove_before(&layout::archive_dir(&self.0.dir), oldest, first.saturating_sub(1))
     }
 
     /// Closes the epochs that the newest snapshot covers, and removes what is no longer needed:
     /// snapshots but the newest two, and the epochs that the older of them covers. With `archived`,
     /// an epoch stays until it is in the archive.
     ///
+    /// As long as a [`Moment`](crate::Moment) is held nothing goes, and the answer is false.
+    ///
     /// # Errors
     /// [`Error::Io`]; whatever is left is removed the next time.
-    pub fn retire(&self, archived: bool) -> Result<(), Error> {
+    pub fn retire(&self, archived: bool) -> Result<bool, Error> {
+        if Arc::strong_count(&self.0.moments) > 1 {
+            return Ok(false);
+        }
         let covered = self.covered();
         let mut epochs = self.0.epochs.write().unwrap_or_else(PoisonError::into_inner);
         epochs.retain(|epoch| epoch.number > covered);
         drop(epochs);
         let snapshots = layout::snapshots(&self.0.dir)?;
-        let Some(older) = snapshots.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(()) };
-        for &epoch in &snapshots[..older] {
-            files::shrink_away(&layout::snapshot_path(&self.0.dir, epoch))?;
-        }
+        let Some(older) = snapshots.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(true) };
+        // Before the snapshots: whether an epoch is in the archive is told by where it begins.
         for epoch in self.0.disk.epochs()? {
-            let kept = archived && !layout::archive_path(&self.0.dir, epoch).exists();
-            if epoch <= snapshots[older] && !kept {
+            if epoch <= snapshots[older] && (!archived || self.is_archived(epoch)?) {
                 self.0.disk.remove_epoch(epoch)?;
             }
         }
-        Ok(())
+        let oldest = self.0.disk.epochs()?.first().copied();
+        for &epoch in &snapshots[..older] {
+            // The oldest epoch that stays begins at a snapshot or at the end of an archive.
+            let archived = layout::archive_path(&self.0.dir, epoch).exists();
+            if archived || oldest != Some(epoch + 1) {
+                snapshot::remove(&layout::snapshot_path(&self.0.dir, epoch))?;
+            }
+        }
+        // Nobody will want to know any more what was in them.
+        for epoch in layout::bad_snapshots(&self.0.dir)? {
+            if epoch < snapshots[older] {
+                snapshot::remove(&layout::bad_snapshot_path(&self.0.dir, epoch))?;
+            }
+        }
+        Ok(true)
     }
+}
+
+/// Puts an archive that is not that of the epoch of its name under another one. Nothing reads or
+/// erases there.
+fn set_aside(path: &Path) -> Result<(), Error> {
+    let aside = path.with_extension("zst.differs");
+    tracing::warn!(
+        path = %aside.display(),
+        "set aside an archive that has other records than this journal, or cannot be read; what \
+         people typed stays in it until it is removed by hand"
+    );
+    fs::rename(path, &aside).map_err(Error::io("rename", path))?;
+    path.parent().map_or(Ok(()), files::sync_dir)
 }
 
 /// Reads across epochs.

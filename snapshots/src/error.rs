@@ -86,6 +86,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a file that stands by itself cannot be read for good: it is not what was written, or
+    /// the disk does not give it back.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Error::DamagedFile { .. } | Error::Io { what: "read", .. })
+    }
+
     /// For `map_err`: names the operation and the path of a failed file operation.
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { what, path: path.to_path_buf(), source }

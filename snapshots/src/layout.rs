@@ -17,6 +17,7 @@ const JOURNAL: &str = "journal";
 const SNAPSHOTS: &str = "snapshots";
 const ARCHIVE: &str = "archive";
 const SNAPSHOT_END: &str = ".snap";
+const BAD_SNAPSHOT_END: &str = ".snap.bad";
 const ARCHIVE_END: &str = ".events.zst";
 const EPOCH_DIGITS: usize = 16;
 
@@ -34,6 +35,11 @@ pub(crate) fn snapshots_dir(dir: &Path) -> PathBuf {
 
 pub(crate) fn snapshot_path(dir: &Path, epoch: u64) -> PathBuf {
     snapshots_dir(dir).join(format!("{epoch:016}{SNAPSHOT_END}"))
+}
+
+/// What a snapshot is called that was found damaged.
+pub(crate) fn bad_snapshot_path(dir: &Path, epoch: u64) -> PathBuf {
+    snapshots_dir(dir).join(format!("{epoch:016}{BAD_SNAPSHOT_END}"))
 }
 
 /// Where the archives of a data directory lie.
@@ -56,6 +62,11 @@ pub(crate) fn epochs(dir: &Path) -> Result<Vec<u64>, Error> {
 /// The epochs that have a snapshot, oldest first.
 pub(crate) fn snapshots(dir: &Path) -> Result<Vec<u64>, Error> {
     numbers(&snapshots_dir(dir), SNAPSHOT_END)
+}
+
+/// The epochs that have a snapshot that was found damaged, oldest first.
+pub(crate) fn bad_snapshots(dir: &Path) -> Result<Vec<u64>, Error> {
+    numbers(&snapshots_dir(dir), BAD_SNAPSHOT_END)
 }
 
 fn numbers(dir: &Path, end: &str) -> Result<Vec<u64>, Error> {

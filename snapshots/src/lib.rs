@@ -63,4 +63,4 @@ pub use record::{Batch, RECORD_BYTES_MAX, RecordView, Section, SectionView};
 pub use sled_journal::{Options, Recovered, SledJournal};
 pub use snapshot::{PartReader, PartWriter, Position, Snapshot, SnapshotWriter};
 pub use still::Still;
-pub use verify::{Verified, verify};
+pub use verify::{Verified, verify, verify_within};

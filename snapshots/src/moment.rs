@@ -1,8 +1,8 @@
 //! A journal at one moment, for a backup: the newest snapshot, and everything behind it.
 //!
-//! The moment holds what it needs open, so that nothing that happens meanwhile, no rotation and no
-//! removal, changes what is copied. The way back puts the records into a fresh epoch as they were,
-//! frame by frame, so that seqs and chain are the same.
+//! The moment holds what it needs open, and nothing is removed before it ends, so that nothing that
+//! happens meanwhile changes what is copied. The way back puts the records into a fresh epoch as
+//! they were, frame by frame, so that seqs and chain are the same.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,12 +26,16 @@ pub struct Moment {
     snapshot: Option<Arc<Snapshot>>,
     epochs: Vec<Arc<Epoch>>,
     next_seq: u64,
+    /// Keeps whoever removes epochs and snapshots from doing so.
+    _held: Arc<()>,
 }
 
 impl Epochs {
     /// This moment: everything that is durable now.
     #[must_use]
     pub fn moment(&self) -> Moment {
+        // Before the look around: what is seen then stays.
+        let held = Arc::clone(&self.0.moments);
         loop {
             let snapshot = self.base();
             let (epochs, next_seq) =
@@ -39,7 +43,7 @@ impl Epochs {
             let first = snapshot.as_ref().map_or(1, |base| base.position().seq + 1);
             // A snapshot that was adopted in between has closed epochs that belong to this one.
             if epochs.first().is_some_and(|epoch| epoch.first_seq <= first) {
-                return Moment { snapshot, epochs, next_seq };
+                return Moment { snapshot, epochs, next_seq, _held: held };
             }
         }
     }

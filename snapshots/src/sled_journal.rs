@@ -210,8 +210,13 @@ impl Journal for SledJournal {
         if let Some(reason) = &self.stopped {
             return Err(Error::Stopped { reason: reason.clone() });
         }
-        // What lies in a closed epoch is never cut off, so the watermark must not lag behind it.
-        self.watermark.sync()?;
+        // What lies in a closed epoch is never cut off, so the watermark must not lag behind it. A
+        // sync that has failed says nothing about what a second one would find.
+        if let Err(error) = self.watermark.sync() {
+            let reason = error.to_string();
+            self.stopped = Some(reason.clone());
+            return Err(Error::Stopped { reason });
+        }
         let (epoch, seq) = (self.active.number, self.next_seq() - 1);
         let end = Position { epoch, seq, chain: self.chain };
         self.active = self.shared.rotate(end)?;
@@ -257,13 +262,13 @@ fn newest_snapshot(dir: &Path) -> Result<(Option<Snapshot>, Vec<PathBuf>), Error
             Ok(snapshot) if snapshot.position().epoch == epoch => {
                 return Ok((Some(snapshot), set_aside));
             }
-            Ok(_) | Err(Error::DamagedFile { .. }) => {
-                let aside = path.with_extension("snap.bad");
+            Err(error) if !error.is_unreadable() => return Err(error),
+            Ok(_) | Err(_) => {
+                let aside = layout::bad_snapshot_path(dir, epoch);
                 tracing::warn!(path = %aside.display(), "set aside a damaged snapshot");
                 std::fs::rename(&path, &aside).map_err(Error::io("rename", &path))?;
                 set_aside.push(aside);
             }
-            Err(error) => return Err(error),
         }
     }
     Ok((None, set_aside))
@@ -354,4 +359,82 @@ fn warn_without_watermark(found: Found) {
 
 fn micros_since(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::watermark::{SLOT_BYTES, Slots};
+
+    /// A data directory whose watermark cannot be synced while that is said.
+    struct Unsynced {
+        files: Files,
+        failing: Arc<AtomicBool>,
+    }
+
+    struct UnsyncedSlots {
+        slots: Box<dyn Slots>,
+        failing: Arc<AtomicBool>,
+    }
+
+    impl Disk for Unsynced {
+        fn epochs(&self) -> Result<Vec<u64>, Error> {
+            self.files.epochs()
+        }
+
+        fn open_store(&self, epoch: u64) -> Result<Box<dyn Store>, Error> {
+            self.files.open_store(epoch)
+        }
+
+        fn remove_epoch(&self, epoch: u64) -> Result<(), Error> {
+            self.files.remove_epoch(epoch)
+        }
+
+        fn look_at_slots(&self) -> Result<Option<Box<dyn Slots>>, Error> {
+            self.files.look_at_slots()
+        }
+
+        fn open_slots(&self) -> Result<Box<dyn Slots>, Error> {
+            let (slots, failing) = (self.files.open_slots()?, Arc::clone(&self.failing));
+            Ok(Box::new(UnsyncedSlots { slots, failing }))
+        }
+    }
+
+    impl Slots for UnsyncedSlots {
+        fn read(&self, slot: u64) -> Result<Option<[u8; SLOT_BYTES]>, Error> {
+            self.slots.read(slot)
+        }
+
+        fn write(&self, slot: u64, bytes: &[u8; SLOT_BYTES]) -> Result<(), Error> {
+            self.slots.write(slot, bytes)
+        }
+
+        fn sync(&self) -> Result<(), Error> {
+            if self.failing.load(Ordering::Relaxed) {
+                return Err(Error::Store("the disk is gone".to_owned()));
+            }
+            self.slots.sync()
+        }
+    }
+
+    #[test]
+    fn a_watermark_that_cannot_be_synced_at_the_end_of_an_epoch_stops_the_journal() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, cache_bytes) = (dir.path().to_path_buf(), 16 << 20);
+        let failing = Arc::new(AtomicBool::new(false));
+        let files = Files { dir: path.clone(), cache_bytes };
+        let disk = Unsynced { files, failing: Arc::clone(&failing) };
+        let options = Options { dir: path, cache_bytes, accept_loss: false };
+        let opened = SledJournal::open_on(Arc::new(disk), options);
+        let (mut journal, _) = opened.expect("the journal opens");
+        failing.store(true, Ordering::Relaxed);
+        assert!(matches!(journal.rotate(), Err(Error::Stopped { .. })));
+        failing.store(false, Ordering::Relaxed);
+        assert!(matches!(journal.rotate(), Err(Error::Stopped { .. })), "no second try");
+        let mut batch = Batch::default();
+        batch.push(b"a record", &[]);
+        assert!(matches!(journal.append(1, &batch), Err(Error::Stopped { .. })));
+    }
 }

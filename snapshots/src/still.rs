@@ -31,11 +31,12 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    pub(crate) fn of(dir: &Path, newest: Option<Position>) -> Result<Copies, Error> {
+    /// In a directory of their own in `room`.
+    pub(crate) fn of(dir: &Path, newest: Option<Position>, room: &Path) -> Result<Copies, Error> {
         let scratch = tempfile::Builder::new()
             .prefix("vobee-verify-")
-            .tempdir()
-            .map_err(Error::io("create a directory in", &std::env::temp_dir()))?;
+            .tempdir_in(room)
+            .map_err(Error::io("create a directory in", room))?;
         let (epochs, fresh) = sled_journal::epochs_behind(layout::epochs(dir)?, newest);
         let mut stores: Vec<Box<dyn Store>> = Vec::new();
         for epoch in &epochs {
@@ -74,7 +75,8 @@ impl Still {
         let files = Files { dir: dir.to_path_buf(), cache_bytes: CACHE_BYTES };
         let found = WatermarkFile::read(&files)?;
         // In this order, so that on an early return stores go before their directory here too.
-        let Copies { scratch, epochs, stores, .. } = Copies::of(dir, position)?;
+        let Copies { scratch, epochs, stores, .. } =
+            Copies::of(dir, position, &std::env::temp_dir())?;
         let mut walked = sled_journal::walk(&stores, position, found)?;
         if let Some(damage) = walked.damage.take() {
             return Err(damage.into());

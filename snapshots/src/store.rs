@@ -84,6 +84,7 @@ impl SledStore {
         // Under another name, so that nobody takes what is half removed for an epoch.
         let gone = path.with_extension(REMOVED);
         fs::rename(path, &gone).map_err(Error::io("rename", path))?;
+        path.parent().map_or(Ok(()), files::sync_dir)?;
         finish_removal(&gone)
     }
 }

@@ -50,6 +50,14 @@ pub struct Verified {
 /// [`Error::InUse`] while the directory has an owner; [`Error::Newer`], [`Error::Store`] and
 /// [`Error::Io`].
 pub fn verify(dir: &Path) -> Result<Verified, Error> {
+    verify_within(dir, &std::env::temp_dir())
+}
+
+/// As [`verify`], with the copies of the epochs in `room`, where they go again.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_within(dir: &Path, room: &Path) -> Result<Verified, Error> {
     let _lock = DataLock::share(dir)?;
     let archives = verify_archives(dir)?;
     let snapshots = layout::snapshots(dir)?;
@@ -58,7 +66,7 @@ pub fn verify(dir: &Path) -> Result<Verified, Error> {
         newest = Some(Snapshot::open(&layout::snapshot_path(dir, epoch))?.position());
     }
     let found = WatermarkFile::read(&Files { dir: dir.to_path_buf(), cache_bytes: CACHE_BYTES })?;
-    let copies = Copies::of(dir, newest)?;
+    let copies = Copies::of(dir, newest, room)?;
     let walked = sled_journal::walk(&copies.stores, newest, found)?;
     if let Some(damage) = walked.damage {
         return Err(damage.into());

@@ -21,7 +21,7 @@ mod write;
 
 pub use manifest::{Entry, Manifest};
 pub use read::{Restored, restore, verify};
-pub use write::{Source, write};
+pub use write::{Source, sweep, write};
 
 /// The tail's name in the file.
 const TAIL: &str = "tail.events.zst";

@@ -13,6 +13,11 @@ use super::manifest::{FORMAT, Hashing, Manifest, hex};
 use super::{MANIFEST, TAIL};
 
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// How a directory begins that a backup is unpacked into before it is in its place.
+const SCRATCH: &str = ".vobee-restore-";
+/// What some file systems have at their root.
+const LOST_AND_FOUND: &str = "lost+found";
+const KEYS_DIR: &str = "keys";
 
 /// A backup that was restored and walked.
 #[derive(Debug)]
@@ -29,12 +34,15 @@ pub struct Restored {
 /// # Errors
 /// When the file is not a whole backup; it says what is wrong with which part.
 pub fn verify(backup: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Restored> {
-    let scratch = tempfile::Builder::new().prefix("vobee-backup-").tempdir()?;
+    // Beside the file is room for it, which a temporary directory may not have.
+    let room = tempfile::Builder::new().prefix(".vobee-verify-").tempdir_in(parent(backup));
+    let scratch = room.or_else(|_| tempfile::tempdir())?;
     unpack(backup, scratch.path(), progress)
 }
 
-/// Restores a backup as the data directory `dir`, which must be empty or not there. The directory
-/// appears as a whole or not at all.
+/// Restores a backup as the data directory `dir`, which must be empty or not there. A directory
+/// that was not there appears as a whole or not at all. One that was, which may be a mount point,
+/// gets the keys last, and without them no node starts in it.
 ///
 /// # Errors
 /// When `dir` holds something, or the file is not a whole backup.
@@ -43,25 +51,67 @@ pub fn restore(
     dir: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> anyhow::Result<Restored> {
-    let taken = || format!("{} is not empty; restore into a new directory", dir.display());
-    match fs::read_dir(dir) {
-        Ok(mut entries) => ensure!(entries.next().is_none(), taken()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
-    }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
-    // Beside its place, so that one rename puts it there; removed when anything goes wrong.
-    let scratch = tempfile::Builder::new().prefix(".vobee-restore-").tempdir_in(parent)?;
+    let is_there = is_there_and_empty(dir)?;
+    // On the same file system as its place, so that renaming puts it there.
+    let around = if is_there { dir } else { parent(dir) };
+    fs::create_dir_all(around)?;
+    let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(around)?;
     let restored = unpack(backup, scratch.path(), progress)?;
-    let made = scratch.keep();
-    if let Err(error) = fs::rename(&made, dir) {
-        let _ = fs::remove_dir_all(&made);
-        return Err(error).with_context(taken);
+    if is_there {
+        settle(scratch.path(), dir)?;
+    } else {
+        let made = scratch.keep();
+        if let Err(error) = fs::rename(&made, dir) {
+            let _ = fs::remove_dir_all(&made);
+            return Err(error).with_context(|| format!("cannot create {}", dir.display()));
+        }
     }
-    File::open(parent)?.sync_all()?;
+    File::open(around)?.sync_all()?;
     Ok(restored)
+}
+
+/// Whether there is such a directory, which then has nothing in it. What an earlier restore left
+/// there goes, and what a file system keeps at its root does not count.
+fn is_there_and_empty(dir: &Path) -> anyhow::Result<bool> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
+    };
+    let mut left = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(SCRATCH) {
+            left.push(entry.path());
+        } else {
+            let taken = || format!("{} is not empty; restore into a new directory", dir.display());
+            ensure!(name == LOST_AND_FOUND, taken());
+        }
+    }
+    left.iter().try_for_each(fs::remove_dir_all)?;
+    Ok(true)
+}
+
+/// Moves what was unpacked into its place.
+fn settle(from: &Path, dir: &Path) -> anyhow::Result<()> {
+    let names = fs::read_dir(from)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names = names.collect::<io::Result<Vec<_>>>()?;
+    names.sort_unstable_by_key(|name| (name == KEYS_DIR, name.clone()));
+    for name in names {
+        if name == KEYS_DIR {
+            // The journal has to be there for certain before anybody can start on it.
+            File::open(dir)?.sync_all()?;
+        }
+        let moved = fs::rename(from.join(&name), dir.join(&name));
+        moved.with_context(|| format!("cannot move a part into {}; empty it", dir.display()))?;
+    }
+    Ok(())
+}
+
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 fn unpack(backup: &Path, dir: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Restored> {
@@ -96,7 +146,7 @@ fn unpack(backup: &Path, dir: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::R
     let tail = dir.join(TAIL);
     snapshots::restore_journal(dir, &tail).with_context(broken)?;
     fs::remove_file(&tail)?;
-    let verified = snapshots::verify(dir).with_context(broken)?;
+    let verified = snapshots::verify_within(dir, dir).with_context(broken)?;
     let same = verified.next_seq == manifest.seq + 1 && hex(&verified.chain) == manifest.chain;
     ensure!(same, "{}: the journal ends elsewhere than the manifest says", broken());
     Ok(Restored { manifest, verified })

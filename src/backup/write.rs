@@ -1,6 +1,6 @@
 //! From a running node into a file, or into an answer.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -9,6 +9,9 @@ use tar::{Builder, Header};
 
 use super::manifest::{FORMAT, Hashing, Manifest, hex};
 use super::{KEYS, MANIFEST, TAIL};
+
+/// How a directory begins that the records behind the snapshot are copied into.
+const SCRATCH: &str = ".vobee-backup-";
 
 /// What a backup is made of.
 pub struct Source<'a> {
@@ -44,7 +47,7 @@ pub fn write(source: &Source<'_>, out: impl Write) -> io::Result<Manifest> {
         let name = format!("snapshots/{:016}.snap", snapshot.position().epoch);
         put(&name, snapshot.reopen()?)?;
     }
-    let scratch = tempfile::Builder::new().prefix("backup-").tempdir_in(source.dir)?;
+    let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(source.dir)?;
     let path = scratch.path().join(TAIL);
     let tail = source.moment.write_tail(&path, &source.time).map_err(io::Error::other)?;
     put(TAIL, File::open(&path)?)?;
@@ -64,6 +67,21 @@ pub fn write(source: &Source<'_>, out: impl Write) -> io::Result<Manifest> {
     tar.append_data(&mut header(text.len() as u64), MANIFEST, text.as_slice())?;
     tar.into_inner()?.flush()?;
     Ok(manifest)
+}
+
+/// Removes from a data directory what a process that was killed had copied for a backup:
+/// everybody's text is in it. Only by the directory's owner, and before the first backup.
+///
+/// # Errors
+/// When the directory cannot be read, or something in it not be removed.
+pub fn sweep(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(SCRATCH)) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn header(bytes: u64) -> Header {

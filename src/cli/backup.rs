@@ -65,11 +65,13 @@ pub async fn run(options: &Options, config: &Config, output: &mut Output) -> any
         Command::Create { file, node, json } => {
             let node = node.node(config)?;
             // Whichever comes first; what is half done goes with the dropped part.
-            tokio::select! {
+            let part = tokio::select! {
                 created = create(&node, file) => created?,
                 _ = tokio::signal::ctrl_c() => return Ok(exit::INTERRUPTED),
-            }
-            let restored = backup::verify(file, &mut |_| {})?;
+            };
+            // What has the name of a backup is one.
+            let restored = backup::verify(&part.path, &mut |_| {})?;
+            part.keep(file)?;
             tell(&restored, file, *json, output)?;
         }
         Command::Verify { file, json } => {
@@ -94,7 +96,7 @@ pub fn restore(
     tell(&restored, dir, options.json, output)
 }
 
-async fn create(node: &Node, file: &Path) -> anyhow::Result<()> {
+async fn create(node: &Node, file: &Path) -> anyhow::Result<Part> {
     ensure!(!file.exists(), "{} is there already; choose another name", file.display());
     let part = Part::create(file)?;
     let mut body = node.post("/api/operations/backup").await?.into_body();
@@ -109,7 +111,7 @@ async fn create(node: &Node, file: &Path) -> anyhow::Result<()> {
             said = Instant::now();
         }
     }
-    part.keep(file)
+    Ok(part)
 }
 
 /// A file that is removed again unless it is kept.

@@ -17,9 +17,9 @@ const CHECK_BYTES: usize = 8;
 /// The secret of a data directory; made when the directory is new.
 ///
 /// # Errors
-/// When it is missing though there is a journal: every id in the journal was made with it, and
-/// under another one nobody could be found by address again. When it is not what was written, or
-/// cannot be read or written.
+/// When it is missing though there is a journal, a snapshot or an archive: every id in them was
+/// made with it, and under another one nobody could be found by address again. When it is not what
+/// was written, or cannot be read or written.
 pub fn identity_secret(data_dir: &Path) -> io::Result<[u8; SECRET_BYTES]> {
     let vault = Vault::of(data_dir);
     let path = vault.path(IDENTITY);
@@ -31,8 +31,10 @@ pub fn identity_secret(data_dir: &Path) -> io::Result<[u8; SECRET_BYTES]> {
     if let Some(secret) = read() {
         return secret;
     }
-    if has_entries(&data_dir.join("journal"))? {
-        return Err(orphans(&path));
+    for state in ["journal", "snapshots", "archive"] {
+        if has_entries(&data_dir.join(state))? {
+            return Err(orphans(&path));
+        }
     }
     vault.create()?;
     let guard = vault.lock()?;
@@ -68,8 +70,8 @@ fn has_entries(dir: &Path) -> io::Result<bool> {
 
 fn orphans(path: &Path) -> io::Error {
     let message = format!(
-        "{} is missing, but there is a journal beside it whose people are only known by it; put \
-         it back from a backup of the data directory",
+        "{} is missing, but there is a journal, a snapshot or an archive beside it whose people \
+         are only known by it; put it back from a backup of the data directory",
         path.display()
     );
     io::Error::new(io::ErrorKind::NotFound, message)
@@ -102,12 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_without_its_secret_is_refused_and_nothing_is_made() {
-        let dir = tempfile::tempdir().expect("a directory");
-        fs::create_dir_all(dir.path().join("journal/1")).expect("a journal");
-        let error = identity_secret(dir.path()).expect_err("no secret");
-        assert!(error.to_string().contains("identity.key is missing"), "{error}");
-        assert!(!dir.path().join("keys").exists());
+    fn a_state_without_its_secret_is_refused_and_nothing_is_made() {
+        for state in ["journal/1", "snapshots/1.snap", "archive/1.events.zst"] {
+            let dir = tempfile::tempdir().expect("a directory");
+            fs::create_dir_all(dir.path().join(state)).expect("some state");
+            let error = identity_secret(dir.path()).expect_err("no secret");
+            assert!(error.to_string().contains("identity.key is missing"), "{error}");
+            assert!(!dir.path().join("keys").exists());
+        }
     }
 
     #[test]

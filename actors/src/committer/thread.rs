@@ -354,8 +354,15 @@ impl Worker {
         let (batch, followers, rotations) = turn;
         let bytes = self.commit(batch)?;
         for rotation in rotations {
+            self.shared.commit_since.store(self.seconds_up() + 1, Ordering::Relaxed);
+            let end = self.journal.rotate();
+            self.shared.commit_since.store(0, Ordering::Relaxed);
+            let stopped = stop_reason(&end);
             // Whoever asked has given up; the epoch ends all the same.
-            let _ = rotation.send(self.journal.rotate());
+            let _ = rotation.send(end);
+            if let Some(reason) = stopped {
+                return Err(snapshots::Error::Stopped { reason });
+            }
         }
         // Whoever follows anew may succeed an actor that has appended to this very batch: its
         // records are to be read from the journal, so they have to be there.
@@ -419,6 +426,14 @@ impl Worker {
 
     fn seconds_up(&self) -> u64 {
         self.shared.started.elapsed().as_secs()
+    }
+}
+
+/// Why the journal takes nothing more, if that is why the epoch did not end.
+fn stop_reason(end: &Result<Position, snapshots::Error>) -> Option<String> {
+    match end {
+        Err(snapshots::Error::Stopped { reason }) => Some(reason.clone()),
+        Ok(_) | Err(_) => None,
     }
 }
 

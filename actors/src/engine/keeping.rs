@@ -1,8 +1,13 @@
 //! Asking for snapshots.
 
-use crate::snapshotter::{Error, Taken};
+use std::time::Duration;
+
+use crate::snapshotter::{Error, Outcome, Taken};
 
 use super::Engine;
+
+/// So many snapshots are kept: what lies behind the older of them is gone.
+const SNAPSHOTS_WITHOUT: u32 = 2;
 
 impl Engine {
     /// Writes the state down, so that the next start reads it and replays only what came after.
@@ -11,7 +16,7 @@ impl Engine {
     /// # Errors
     /// [`Error`]; the journal and the snapshot before are as they were.
     pub async fn snapshot(&self) -> Result<Taken, Error> {
-        self.0.snapshotter.take().await
+        Ok(self.0.snapshotter.take().await?.taken)
     }
 
     /// The journal as it is now, for a backup.
@@ -31,11 +36,22 @@ impl Engine {
     /// behind them goes.
     ///
     /// # Errors
-    /// As for [`snapshot`](Self::snapshot).
+    /// As for [`snapshot`](Self::snapshot), and when something is left on the disk.
     pub async fn compact(&self) -> Result<Taken, Error> {
-        let first = self.snapshot().await?;
-        let second = self.snapshot().await?;
-        let erased = first.erased + second.erased;
-        Ok(Taken { took: first.took + second.took, erased, ..second })
+        // What is appended from now on has no text of theirs, but the epoch that is written to now
+        // may. A snapshot that was left over from a failure ends one before it.
+        let epoch = self.0.snapshotter.epochs.progress().epoch;
+        let (mut erased, mut took, mut covering) = (0, Duration::ZERO, 0);
+        let mut tidied = Ok(());
+        loop {
+            let Outcome { taken, tidied: now } = self.0.snapshotter.take().await?;
+            tidied = tidied.and(now);
+            erased += taken.erased;
+            took += taken.took;
+            covering += u32::from(taken.epoch >= epoch);
+            if covering == SNAPSHOTS_WITHOUT {
+                return tidied.map(|()| Taken { took, erased, ..taken });
+            }
+        }
     }
 }

@@ -222,7 +222,10 @@ impl Node {
             archive: snapshotter::Archive::Forever,
         };
         let now = self.clock.now();
-        let taking = std::panic::AssertUnwindSafe(|| worker.take(end, &probes, now));
+        let taking = std::panic::AssertUnwindSafe(|| {
+            worker.take(end, &probes, now)?;
+            worker.tidy(now)
+        });
         match std::panic::catch_unwind(taking) {
             Ok(Ok(_)) => Ok(true),
             Ok(Err(snapshotter::Error::Differs { actor, seq })) => {

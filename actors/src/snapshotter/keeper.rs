@@ -14,7 +14,7 @@ use crate::mailbox::Probe;
 use crate::supervisor::Supervised;
 
 use super::policy::Policy;
-use super::work::{self, Error, Taken, Worker};
+use super::work::{self, Error, Outcome, Taken, Worker};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure nothing is tried on its own for so long.
@@ -24,7 +24,7 @@ const PROBE_MAX: Duration = Duration::from_secs(5);
 /// Requests that wait, at most.
 const WAITING_MAX: usize = 16;
 
-type Request = oneshot::Sender<Result<Taken, Error>>;
+type Request = oneshot::Sender<Result<Outcome, Error>>;
 
 /// Asks for snapshots. Cheap to clone.
 #[derive(Clone)]
@@ -34,8 +34,8 @@ pub(crate) struct Snapshotter {
 }
 
 impl Snapshotter {
-    /// Takes a snapshot now.
-    pub(crate) async fn take(&self) -> Result<Taken, Error> {
+    /// Takes a snapshot now, and tidies up behind it.
+    pub(crate) async fn take(&self) -> Result<Outcome, Error> {
         let (sender, taken) = oneshot::channel();
         self.requests.send(sender).await.map_err(|_| Error::Stopping)?;
         taken.await.unwrap_or(Err(Error::Stopping))
@@ -83,7 +83,8 @@ impl Running {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = Instant::now();
         let mut paused_until = last;
-        self.catch_up().await;
+        // What a stop or a crash has cut short.
+        let mut tidy_at = again_after(&self.tidy().await);
         loop {
             let request = tokio::select! {
                 request = waiting.recv() => match request {
@@ -95,9 +96,20 @@ impl Running {
             let left_over = self.worker.epochs.uncovered().is_some();
             let due = left_over || self.policy.is_due(self.progress(), last.elapsed());
             if request.is_none() && (!due || Instant::now() < paused_until) {
+                if tidy_at.is_some_and(|at| at <= Instant::now()) {
+                    tidy_at = again_after(&self.tidy().await);
+                }
                 continue;
             }
-            let taken = self.take().await;
+            let taken = match self.take().await {
+                Ok(taken) => {
+                    let tidied = self.tidy().await;
+                    tidy_at = again_after(&tidied);
+                    let erased = tidied.as_ref().map_or(0, |erased| *erased);
+                    Ok(Outcome { taken: Taken { erased, ..taken }, tidied: tidied.map(|_| ()) })
+                }
+                Err(error) => Err(error),
+            };
             last = Instant::now();
             self.note(&taken);
             if taken.is_err() {
@@ -114,13 +126,24 @@ impl Running {
         self.worker.epochs.progress()
     }
 
-    /// Finishes what a stop or a crash has cut short.
-    async fn catch_up(&self) {
+    /// A failure here costs no snapshot: what is left over takes room, and is done later.
+    async fn tidy(&self) -> Result<u64, Error> {
         let (worker, now) = (self.worker.clone(), self.clock.now());
-        let tidied = on_a_thread(move || worker.tidy(now)).await;
-        if let Err(error) = tidied {
-            tracing::warn!(%error, "cannot tidy up epochs and archive, and tries again later");
+        let tidying = move || {
+            work::yield_to_others();
+            worker.tidy(now)
+        };
+        let tidied = on_a_thread(tidying).await;
+        match &tidied {
+            Ok(_) | Err(Error::Stopping) => {}
+            Err(Error::Held) => tracing::info!("removes nothing while a backup is written"),
+            Err(error @ (Error::Failed(_) | Error::Differs { .. })) => tracing::error!(
+                %error,
+                "cannot tidy up epochs and archive, and tries again in a minute; old epochs, \
+                 snapshots and text stay on disk until then"
+            ),
         }
+        tidied
     }
 
     /// Ends the epoch, unless one waits for its snapshot since an earlier failure, and takes the
@@ -151,9 +174,9 @@ impl Running {
         Ok((self.committer.rotate().await?, probes))
     }
 
-    fn note(&self, taken: &Result<Taken, Error>) {
+    fn note(&self, taken: &Result<Outcome, Error>) {
         match taken {
-            Ok(taken) => {
+            Ok(Outcome { taken, .. }) => {
                 self.meters.on_taken(taken, &self.clock);
                 let Taken { epoch, seq, bytes, took, .. } = taken;
                 let millis = took.as_millis();
@@ -166,6 +189,11 @@ impl Running {
             }
         }
     }
+}
+
+/// When to try again what has failed.
+fn again_after<T>(tidied: &Result<T, Error>) -> Option<Instant> {
+    tidied.is_err().then(|| Instant::now() + PAUSE)
 }
 
 /// Runs what blocks on a thread of its own, which may be slowed down without slowing others.

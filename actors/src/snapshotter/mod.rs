@@ -19,6 +19,7 @@ mod work;
 
 pub(crate) use keeper::{Keeper, Snapshotter};
 pub use policy::{Archive, Policy};
+pub(crate) use work::Outcome;
 #[cfg(feature = "simulation")]
 pub(crate) use work::Worker;
 pub(crate) use work::yield_to_others;

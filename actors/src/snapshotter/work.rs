@@ -28,8 +28,15 @@ pub struct Taken {
     pub bytes: u64,
     /// How long it took, from the end of the epoch to a file that has been read back.
     pub took: Duration,
-    /// Sections of text in older archives that were erased on the way.
+    /// Sections of text in older archives that were erased behind it.
     pub erased: u64,
+}
+
+/// A snapshot, and whether what it covers was tidied up.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) taken: Taken,
+    pub(crate) tidied: Result<(), Error>,
 }
 
 /// Why there is no snapshot. The journal is whole, and so is the snapshot before.
@@ -46,6 +53,9 @@ pub enum Error {
         /// Where it was noticed.
         seq: Seq,
     },
+    /// Somebody copies what would be removed.
+    #[error("a backup is being written, and nothing is removed before its end; try again then")]
+    Held,
     /// The engine stops.
     #[error("the engine is stopping")]
     Stopping,
@@ -66,7 +76,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Writes the snapshot as of `end`, archives what it covers, removes what nobody needs.
+    /// Writes the snapshot as of `end`. What it covers is still to be tidied up.
     pub(crate) fn take(
         &self,
         end: Position,
@@ -90,37 +100,93 @@ impl Worker {
         let (bytes, took) = (snapshot.bytes(), began.elapsed());
         crash_point!("snapshotter.before_adopt");
         self.epochs.adopt(snapshot);
-        let erased = self.tidy(now)?;
-        Ok(Taken { epoch: end.epoch, seq: end.seq, bytes, took, erased })
+        Ok(Taken { epoch: end.epoch, seq: end.seq, bytes, took, erased: 0 })
     }
 
     /// Brings the archive up to date, erases from it the text of those who left, and removes what
     /// two newer snapshots cover; how many sections were erased. Whatever is cut short is done by
     /// the next call: an epoch stays until all this has been done for it.
+    ///
+    /// What fails does not keep the rest from being done; the first failure is returned.
     pub(crate) fn tidy(&self, now: Timestamp) -> Result<u64, Error> {
-        let mut erased = 0;
-        let dir = snapshots::archive_dir(self.epochs.dir());
+        let mut done = Done::default();
+        let kept = self.keep(&mut done);
+        let is_kept = kept.is_ok();
+        done.note(kept);
+        crash_point!("snapshotter.before_retire");
+        if is_kept || self.archive != Archive::Off {
+            let retired = self.epochs.retire(self.archive != Archive::Off);
+            done.is_held = matches!(retired, Ok(false));
+            done.note(retired.map(|_| ()));
+        }
+        if let Archive::Days(days) = self.archive {
+            let oldest = now.micros().saturating_sub(i64::from(days) * MICROS_PER_DAY);
+            done.note(self.epochs.forget(oldest));
+        }
+        match done.failed {
+            Some(error) => Err(error.into()),
+            None if done.is_held => Err(Error::Held),
+            None => Ok(done.erased),
+        }
+    }
+
+    /// Archives the closed epochs, oldest first, as far as nothing stands in the way.
+    fn keep(&self, done: &mut Done) -> Result<(), snapshots::Error> {
         for epoch in self.epochs.unarchived()? {
             let leavers = self.epochs.leavers(epoch, &leaver)?;
             let gone = |owner: u128, seq: u64| leavers.get(&owner).is_some_and(|&left| seq <= left);
             if !leavers.is_empty() {
-                for (_, path) in archive::list(&dir)? {
-                    crash_point!("snapshotter.before_erase");
-                    erased += archive::erase(&path, &gone)?;
-                }
+                self.erase(&gone, done)?;
             }
             if self.archive != Archive::Off {
                 crash_point!("snapshotter.before_archive");
                 self.epochs.archive(epoch, &time, &gone)?;
             }
         }
-        if let Archive::Days(days) = self.archive {
-            let oldest = now.micros().saturating_sub(i64::from(days) * MICROS_PER_DAY);
-            archive::remove_before(&dir, oldest)?;
+        Ok(())
+    }
+
+    /// Takes text out of the archives. One that cannot be read for good is left to the operator:
+    /// the others must not wait for it.
+    fn erase(
+        &self,
+        gone: &dyn Fn(u128, u64) -> bool,
+        done: &mut Done,
+    ) -> Result<(), snapshots::Error> {
+        for (_, path) in archive::list(&snapshots::archive_dir(self.epochs.dir()))? {
+            crash_point!("snapshotter.before_erase");
+            match archive::erase(&path, gone) {
+                Ok(sections) => done.erased += sections,
+                Err(error) if error.is_unreadable() => {
+                    let path = path.display();
+                    tracing::error!(
+                        %error, %path,
+                        "text of those who left may be in an archive that cannot be read; remove \
+                         it: a copy of it from before has that text as well"
+                    );
+                    done.note(Err(error));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        crash_point!("snapshotter.before_retire");
-        self.epochs.retire(self.archive != Archive::Off)?;
-        Ok(erased)
+        Ok(())
+    }
+}
+
+/// What has been tidied up, and the first thing that went wrong.
+#[derive(Default)]
+struct Done {
+    erased: u64,
+    /// Nothing was removed for the sake of a backup.
+    is_held: bool,
+    failed: Option<snapshots::Error>,
+}
+
+impl Done {
+    fn note(&mut self, outcome: Result<(), snapshots::Error>) {
+        if let Err(error) = outcome {
+            self.failed.get_or_insert(error);
+        }
     }
 }
 

@@ -49,6 +49,9 @@ pub(super) fn mix(word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
+/// Entries that are hashed anew for a snapshot: few enough that nobody waits for it.
+const SAMPLED: usize = 4_096;
+
 /// Entries by index. Reading is a slice's; every change goes through a method here.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
@@ -73,6 +76,16 @@ impl Entries {
     /// The same for equal lists, however they came about.
     pub(super) fn sum(&self) -> u64 {
         self.sum
+    }
+
+    /// Hashes a few entries anew, others whenever the list has changed. The sum knows of changes
+    /// that were made here and of nothing else: an entry that went wrong by itself shows in it only
+    /// when it is changed next, and here when it is among these few.
+    pub(super) fn sample(&self) -> u64 {
+        let start = (self.sum % (self.list.len() as u64).max(1)) as usize;
+        let sampled = self.list.iter().enumerate().skip(start).chain(self.list.iter().enumerate());
+        let hashes = sampled.take(SAMPLED).map(|(index, entry)| entry.hash(index));
+        hashes.fold(0, u64::wrapping_add)
     }
 }
 
@@ -121,6 +134,17 @@ mod tests {
             fresh.update(0, |entry| entry.score = entry.score.wrapping_add(1));
             prop_assert_ne!(before, fresh.sum());
         }
+    }
+
+    #[test]
+    fn an_entry_that_went_wrong_by_itself_is_seen_when_it_is_among_the_sample() {
+        let mut entries = Entries::default();
+        (0..100).for_each(|number| entries.push(entry(number)));
+        let (sum, sample) = (entries.sum(), entries.sample());
+        entries.list[57].score += 1;
+        assert_eq!(entries.sum(), sum);
+        assert_ne!(entries.sample(), sample);
+        assert_eq!(Entries::default().sample(), 0);
     }
 
     #[test]

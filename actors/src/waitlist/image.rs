@@ -57,7 +57,9 @@ fn waves(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
 
 /// What tells a state from another one, without a walk over all entries.
 pub(super) fn fingerprint(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-    out.put(&(state.entries.len() as u64, state.entries.sum()))?;
+    let entries = &state.entries;
+    out.put(&(entries.len() as u64, entries.sum(), entries.sample(), state.queue.len()))?;
+    out.put(&(state.by_persona, state.invited, state.members, state.removed))?;
     out.unordered(state.boosts.iter())?;
     out.unordered(state.invited_at.iter())?;
     out.unordered(state.left.iter().map(|(person, at)| (person.get(), at)))?;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
+use actors::snapshotter::Archive;
 use actors::{
     Clock, Email, Engine, Error, Failure, Generate, Identity, InviteCode, Join, Options, PersonId,
     Policies, Recovery, Timestamp,
@@ -26,6 +27,16 @@ impl Launch {
         let clock = Clock::manual(NOON.parse().unwrap());
         let (engine, recovery) = open(&dir, &clock, 1_000, Policies::default()).await;
         Self { engine, clock, recovery, dir }
+    }
+
+    /// Opens it again, with closed epochs kept as said.
+    pub(crate) async fn restart_keeping(mut self, archive: Archive) -> Self {
+        self.engine.close().await;
+        drop(self.engine);
+        let mut options = options(&self.dir, &self.clock, 1_000, Policies::default());
+        options.snapshots.archive = archive;
+        (self.engine, self.recovery) = open_with(options).await;
+        self
     }
 
     /// A launch that goes on from a copy of a data directory.
@@ -102,7 +113,11 @@ async fn open(
     in_flight_max: usize,
     policies: Policies,
 ) -> (Engine, Recovery) {
-    let options = Options {
+    open_with(options(dir, clock, in_flight_max, policies)).await
+}
+
+fn options(dir: &TempDir, clock: &Clock, in_flight_max: usize, policies: Policies) -> Options {
+    Options {
         dir: dir.path().to_owned(),
         policies,
         in_flight_max,
@@ -111,7 +126,10 @@ async fn open(
         accept_loss: false,
         snapshots: actors::snapshotter::Policy::default(),
         clock: clock.clone(),
-    };
+    }
+}
+
+async fn open_with(options: Options) -> (Engine, Recovery) {
     // The directory's lock goes when the last of the old engine's threads has seen that it ended.
     loop {
         match Engine::open(options.clone(), Identity::new(&[7; 32])).await {

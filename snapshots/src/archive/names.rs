@@ -70,15 +70,33 @@ fn is_unfinished(name: &str) -> bool {
     name.strip_suffix(TEMPORARY_END).and_then(epoch).is_some()
 }
 
-/// Removes the archives of a directory whose newest record is older than `oldest`.
+/// Removes the archives of a directory that are of an epoch before `epoch`, and whose newest record
+/// is older than `oldest`.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::DamagedFile`] for an archive that cannot say how old it is, which stays.
-pub fn remove_before(dir: &Path, oldest: i64) -> Result<(), Error> {
-    for (_, path) in list(dir)? {
-        if Archive::open(&path)?.times().is_some_and(|(_, newest)| newest < oldest) {
-            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+/// The others are removed all the same.
+pub fn remove_before(dir: &Path, oldest: i64, epoch: u64) -> Result<(), Error> {
+    let (mut removed, mut failed) = (false, Ok(()));
+    for (number, path) in list(dir)? {
+        if number >= epoch {
+            break;
+        }
+        match remove_if_before(&path, oldest) {
+            Ok(gone) => removed |= gone,
+            Err(error) => failed = failed.and(Err(error)),
         }
     }
-    Ok(())
+    if removed {
+        files::sync_dir(dir)?;
+    }
+    failed
+}
+
+fn remove_if_before(path: &Path, oldest: i64) -> Result<bool, Error> {
+    let is_old = Archive::open(path)?.times().is_some_and(|(_, newest)| newest < oldest);
+    if is_old {
+        fs::remove_file(path).map_err(Error::io("remove", path))?;
+    }
+    Ok(is_old)
 }

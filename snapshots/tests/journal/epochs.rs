@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use snapshots::archive::Archive;
@@ -221,6 +221,185 @@ fn an_archive_that_is_gone_is_named_by_its_records() {
     fs::remove_file(archive_path(dir.path(), 2)).expect("it is there");
     let verified = snapshots::verify(dir.path()).expect("what is there is sound");
     assert_eq!((verified.archived, verified.unarchived), (20, vec![(11, 20)]));
+}
+
+/// A copy of a journal of two epochs, before it went on.
+fn rotated_and_copied(dir: &Path) -> (SledJournal, TempDir) {
+    let (mut journal, _) = support::open(dir);
+    support::append_next(&mut journal, 10);
+    rotate(&mut journal, dir);
+    archive(&journal.epochs(), 1);
+    let moment = journal.epochs().moment();
+    let copy = TempDir::new().expect("a directory");
+    let tail = copy.path().join("tail");
+    moment.write_tail(&tail, &|_| 0).expect("a tail");
+    fs::create_dir(copy.path().join("snapshots")).expect("room");
+    fs::copy(snapshot_path(dir, 1), snapshot_path(copy.path(), 1)).expect("room");
+    restore_journal(copy.path(), &tail).expect("they fit together");
+    (journal, copy)
+}
+
+#[test]
+fn the_archive_of_another_history_is_set_aside_and_never_taken_for_the_own_one() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, copy) = rotated_and_copied(dir.path());
+    support::append_next(&mut journal, 10);
+    rotate(&mut journal, dir.path());
+    archive(&journal.epochs(), 2);
+    fs::create_dir(copy.path().join("archive")).expect("room");
+    for epoch in 1..=2 {
+        let (from, to) = (archive_path(dir.path(), epoch), archive_path(copy.path(), epoch));
+        fs::copy(from, to).expect("room");
+    }
+    let (mut journal, _) = support::open(copy.path());
+    let own: Vec<_> = (0..10).map(|number| support::record(1_000 + number)).collect();
+    support::append(&mut journal, &own);
+    let end = rotate(&mut journal, copy.path());
+    assert_eq!(journal.epochs().unarchived().expect("a list"), vec![2]);
+    support::append_next(&mut journal, 1);
+    rotate(&mut journal, copy.path());
+    journal.epochs().retire(true).expect("nothing stands in the way");
+    assert!(copy.path().join("journal/0000000000000002").exists(), "the only copy stays");
+    archive(&journal.epochs(), 2);
+    let path = archive_path(copy.path(), 2);
+    assert_eq!(Archive::open(&path).expect("an archive").chain(), end.chain);
+    assert!(path.with_extension("zst.differs").exists());
+    assert_eq!(journal.epochs().unarchived().expect("a list"), vec![3]);
+}
+
+#[test]
+fn an_archive_that_cannot_be_read_is_made_again_while_its_epoch_is_there() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 10);
+    rotate(&mut journal, dir.path());
+    archive(&journal.epochs(), 1);
+    let path = archive_path(dir.path(), 1);
+    fs::write(&path, "no archive").expect("room");
+    assert_eq!(journal.epochs().unarchived().expect("a list"), vec![1]);
+    archive(&journal.epochs(), 1);
+    Archive::open(&path).expect("an archive").verify().expect("a whole one");
+}
+
+#[test]
+fn an_archive_goes_by_its_age_only_when_no_epoch_rests_on_it() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for _ in 0..3 {
+        support::append_next(&mut journal, 10);
+        rotate(&mut journal, dir.path());
+        let epochs = journal.epochs();
+        for epoch in epochs.unarchived().expect("a list") {
+            archive(&epochs, epoch);
+        }
+        epochs.retire(true).expect("nothing stands in the way");
+        epochs.forget(i64::MAX).expect("nothing stands in the way");
+    }
+    let left: Vec<_> = (1..=3).map(|epoch| archive_path(dir.path(), epoch).exists()).collect();
+    assert_eq!(left, [false, true, true], "the third epoch is there and begins behind the second");
+}
+
+#[test]
+fn one_archive_that_cannot_be_read_keeps_nobody_from_removing_the_others() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for epoch in 1..=4 {
+        support::append_next(&mut journal, 10);
+        rotate(&mut journal, dir.path());
+        archive(&journal.epochs(), epoch);
+        journal.epochs().retire(true).expect("nothing stands in the way");
+    }
+    fs::write(archive_path(dir.path(), 1), "no archive").expect("room");
+    let error = journal.epochs().forget(i64::MAX).expect_err("one cannot say how old it is");
+    assert!(matches!(error, Error::DamagedFile { .. }), "{error}");
+    let left: Vec<_> = (1..=4).map(|epoch| archive_path(dir.path(), epoch).exists()).collect();
+    assert_eq!(left, [true, false, true, true]);
+}
+
+#[test]
+fn an_epoch_is_archived_though_the_snapshot_that_it_begins_at_has_gone_bad() {
+    for header in [false, true] {
+        let dir = TempDir::new().expect("a directory");
+        let (mut journal, _) = support::open(dir.path());
+        for _ in 0..2 {
+            support::append_next(&mut journal, 10);
+            rotate(&mut journal, dir.path());
+        }
+        archive(&journal.epochs(), 1);
+        journal.epochs().retire(true).expect("nothing stands in the way");
+        let snapshot = snapshot_path(dir.path(), 1);
+        if header {
+            fs::write(snapshot, [0; 100]).expect("room")
+        } else {
+            spoil(&snapshot)
+        }
+        archive(&journal.epochs(), 2);
+        assert_eq!(journal.epochs().unarchived().expect("a list"), Vec::<u64>::new());
+    }
+}
+
+#[test]
+fn a_snapshot_that_the_disk_does_not_give_back_is_set_aside_too() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for _ in 0..2 {
+        support::append_next(&mut journal, 20);
+        rotate(&mut journal, dir.path());
+    }
+    drop(journal);
+    let path = snapshot_path(dir.path(), 2);
+    fs::remove_file(&path).expect("it is there");
+    // Reading from a directory fails as reading from a bad sector does.
+    fs::create_dir(&path).expect("room");
+    let (_, recovered) = support::open(dir.path());
+    assert_eq!((recovered.snapshot_seq, recovered.set_aside.len()), (20, 1));
+}
+
+#[test]
+fn a_damaged_snapshot_goes_for_good_behind_two_newer_ones() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    for _ in 0..2 {
+        support::append_next(&mut journal, 20);
+        rotate(&mut journal, dir.path());
+    }
+    drop(journal);
+    spoil(&snapshot_path(dir.path(), 2));
+    let (mut journal, _) = support::open(dir.path());
+    let bad = snapshot_path(dir.path(), 2).with_extension("snap.bad");
+    for there in [true, true, false] {
+        assert_eq!(bad.exists(), there);
+        support::append_next(&mut journal, 1);
+        rotate(&mut journal, dir.path());
+        journal.epochs().retire(false).expect("nothing stands in the way");
+    }
+    assert!(!bad.exists());
+}
+
+#[test]
+fn nothing_is_removed_while_a_moment_is_held_and_all_of_it_afterwards() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 30);
+    rotate(&mut journal, dir.path());
+    support::append_next(&mut journal, 11);
+    let moment = journal.epochs().moment();
+    for _ in 0..4 {
+        support::append_next(&mut journal, 1);
+        rotate(&mut journal, dir.path());
+        assert!(!journal.epochs().retire(false).expect("nothing stands in the way"));
+    }
+    let mut copied = Vec::new();
+    let mut file = moment.snapshot().expect("there is one").reopen().expect("a file");
+    file.read_to_end(&mut copied).expect("it is whole");
+    assert_eq!(copied.len() as u64, moment.snapshot().map_or(0, Snapshot::bytes));
+    let tail = dir.path().join("tail");
+    assert_eq!(moment.write_tail(&tail, &|_| 0).expect("a tail").next_seq, 42);
+    drop(moment);
+    assert!(journal.epochs().retire(false).expect("nothing stands in the way"));
+    assert!(!snapshot_path(dir.path(), 1).exists());
+    let names = fs::read_dir(dir.path().join("snapshots")).expect("a list");
+    assert_eq!(names.count(), 2, "nothing half removed is left");
 }
 
 #[test]

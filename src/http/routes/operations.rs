@@ -1,6 +1,7 @@
 //! Whether the node lives, takes writes, and how it does.
 
 use std::io::{self, BufWriter, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actors::Timestamp;
@@ -119,7 +120,10 @@ pub(in crate::http) async fn backup(call: Call) -> Answer {
         };
         let chunks = Chunks { sender, runtime };
         let mut out = BufWriter::with_capacity(CHUNK_BYTES, chunks);
-        match backup::write(&source, &mut out) {
+        // A panic must not end the answer as if it were whole.
+        let written = catch_unwind(AssertUnwindSafe(|| backup::write(&source, &mut out)));
+        let panicked = |_| Err(io::Error::other("writing it panicked; the journal may be damaged"));
+        match written.unwrap_or_else(panicked) {
             Ok(manifest) => tracing::info!(seq = manifest.seq, "wrote a backup"),
             Err(error) => {
                 tracing::error!(%error, "a backup broke off");
