@@ -5,6 +5,7 @@
 //! [`Books`] holds what was answered against what a node says afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -197,7 +198,12 @@ impl Round {
                 })
                 .collect();
             let operator = scope.spawn(|| operate(operator, &progress));
-            end(server, &progress);
+            // Whoever is through looks on until the node is gone, so it has to go in any case.
+            let ended = catch_unwind(AssertUnwindSafe(|| end(server, &progress)));
+            if let Err(panic) = ended {
+                server.kill();
+                resume_unwind(panic);
+            }
             let people = callers.into_iter().flat_map(|c| c.join().expect("a caller")).collect();
             let issued = operator.join().expect("the operator");
             Played { people, issued, acknowledged: progress.acknowledged() }
