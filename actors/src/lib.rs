@@ -42,6 +42,7 @@ pub mod ids;
 mod image;
 pub mod invites;
 mod mailbox;
+pub mod past;
 pub mod people;
 pub mod policies;
 pub mod quality;

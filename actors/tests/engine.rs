@@ -4,6 +4,7 @@
 
 mod fixture;
 mod idempotency;
+mod past;
 mod policies;
 mod reactions;
 mod replay;

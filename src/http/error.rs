@@ -6,7 +6,9 @@
 
 use std::borrow::Cow;
 
-use actors::{Failure, Rejection, invites, quality, referrals, request, snapshotter, waitlist};
+use actors::{
+    Failure, Rejection, invites, past, quality, referrals, request, snapshotter, waitlist,
+};
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -51,6 +53,8 @@ static BUSY: Kind = kind(S::SERVICE_UNAVAILABLE, "busy", "Busy");
 static TIMED_OUT: Kind = kind(S::SERVICE_UNAVAILABLE, "timed-out", "No answer in time");
 static NOT_READY: Kind = kind(S::SERVICE_UNAVAILABLE, "not-ready", "Not ready");
 static NO_SNAPSHOT: Kind = kind(S::SERVICE_UNAVAILABLE, "no-snapshot", "No snapshot");
+static NO_HISTORY: Kind = kind(S::SERVICE_UNAVAILABLE, "no-history", "History is unreadable");
+static HISTORY_GONE: Kind = kind(S::GONE, "history-gone", "History is not kept");
 static STORAGE_LOW: Kind = kind(S::SERVICE_UNAVAILABLE, "storage-low", "Disk almost full");
 static UNAVAILABLE: Kind = kind(S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
 
@@ -276,6 +280,18 @@ impl From<actors::Error> for Problem {
 impl From<snapshotter::Error> for Problem {
     fn from(error: snapshotter::Error) -> Self {
         Self::new(&NO_SNAPSHOT, error.to_string()).retry_after(RETRY_AFTER_SECONDS)
+    }
+}
+
+impl From<past::Error> for Problem {
+    fn from(error: past::Error) -> Self {
+        match error {
+            past::Error::Asked(error) => error.into(),
+            past::Error::NotKept(_) => Self::new(&HISTORY_GONE, error.to_string()),
+            past::Error::Failed(_) => {
+                Self::new(&NO_HISTORY, error.to_string()).retry_after(RETRY_AFTER_SECONDS)
+            }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ use axum::Router;
 
 use auth::Access::{Admin, App, Metrics, Person, Probe, Public};
 use endpoint::Routes;
-use routes::{invites, operations, policies, quality, referrals, waitlist};
+use routes::{invites, operations, past, policies, quality, referrals, waitlist};
 
 pub(crate) use admission::Admission;
 pub(crate) use auth::Doorkeeper;
@@ -49,6 +49,7 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .delete("/api/waitlist/me", Person, waitlist::leave)
         .get("/api/waitlist", Admin, waitlist::page)
         .get("/api/waitlist/{email}", App, waitlist::entry)
+        .get("/api/waitlist/{email}/explain", App, past::explain)
         .delete("/api/waitlist/{email}", Admin, waitlist::remove)
         .post("/api/waitlist/invite", Admin, waitlist::invite)
         .post("/api/waitlist/{email}/boost", Admin, waitlist::boost)

@@ -18,13 +18,14 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 37] = [
+const ROUTES: [(&str, &str, &[&str]); 38] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
     ("DELETE", "/api/waitlist/me", NO_KEY),
     ("GET", "/api/waitlist", ADMIN),
     ("GET", "/api/waitlist/ada%40example.com", APP),
+    ("GET", "/api/waitlist/ada%40example.com/explain", APP),
     ("DELETE", "/api/waitlist/ada%40example.com", ADMIN),
     ("POST", "/api/waitlist/ada%40example.com/boost", ADMIN),
     ("POST", "/api/waitlist/invite", ADMIN),

@@ -362,3 +362,60 @@ fn a_schedule_invites_without_anybody_asking() {
     }
     assert_eq!(entry_of(&mut admin, "bob@example.com")["state"], "waiting");
 }
+
+/// The sum over the changes of an explanation, which has to be that of the position.
+fn assert_adds_up(explained: &Value) {
+    let number = |value: &Value| value.as_i64().expect("a number");
+    let changes = explained["changes"].as_array().expect("changes");
+    let sum: i64 = changes.iter().map(|change| number(&change["places"])).sum();
+    let (from, to) = (number(&explained["since"]["position"]), number(&explained["position"]));
+    assert_eq!(from + sum, to, "{explained}");
+    let terms = explained["terms"].as_array().expect("terms");
+    let points: i64 = terms.iter().map(|term| number(&term["points"])).sum();
+    assert_eq!(points, number(&explained["priority_score"]), "{explained}");
+}
+
+#[test]
+fn a_place_is_explained_by_what_moved_it_and_the_past_can_be_looked_at() {
+    let mut server = Server::start();
+    let mut admin = server.admin();
+    join_all(&mut admin, &["ada", "bob", "cyd", "dan"]);
+    let path = "/api/waitlist/cyd%40example.com";
+    let first = admin.get(&format!("{path}/explain")).expect(200);
+    assert_adds_up(&first);
+    assert_eq!((&first["position"], &first["changes"]), (&json!(3), &json!([])));
+    let seq = first["since"]["seq"].as_u64().expect("a number");
+    let boost = |name: &str, points: i32| {
+        (
+            format!("/api/waitlist/{name}%40example.com/boost"),
+            json!({"points": points, "reason": "r"}),
+        )
+    };
+    let (dan, points) = boost("dan", 9);
+    admin.post(&dan, &points).expect(200);
+    admin.post(INVITE, &json!({"count": 1})).expect(201);
+    admin.delete("/api/waitlist/ada%40example.com").expect(200);
+    admin.post("/api/operations/snapshot", &json!({})).expect(200);
+    admin.post("/api/operations/snapshot", &json!({})).expect(200);
+    server.kill_and_restart();
+    let mut admin = server.admin();
+    let (cyd, points) = boost("cyd", -30);
+    admin.post(&cyd, &points).expect(200);
+    join_all(&mut admin, &["eve"]);
+    let last = admin.get(&format!("{path}/explain?since={seq}")).expect(200);
+    assert_adds_up(&last);
+    let changes = json!([
+        {"cause": "joined-above", "people": 1, "places": 1},
+        {"cause": "boosted", "people": 1, "places": 1},
+        {"cause": "left", "people": 1, "places": -1},
+        {"cause": "invited", "people": 1, "places": -1},
+    ]);
+    assert_eq!(last["changes"], changes, "the boost of one's own passed nobody");
+    let before = admin.get(&format!("{path}?as_of={seq}")).expect(200);
+    assert_eq!((&before["position"], &before["total"]), (&json!(3), &json!(3)));
+    let stats = admin.get(&format!("/api/waitlist/stats?as_of={seq}")).expect(200);
+    assert_eq!((&stats["total"], &stats["invited"]), (&json!(3), &json!(0)));
+    let early = admin.get(&format!("{path}?as_of=1970-01-01T00:00:00Z"));
+    assert_eq!(early.problem(404), "unknown-person");
+    assert_eq!(admin.get(&format!("{path}/explain?since=x")).wrong_fields(), ["since"]);
+}

@@ -12,6 +12,7 @@
 mod invites;
 mod keeping;
 mod open;
+mod past;
 mod policies;
 mod quality;
 mod referrals;
@@ -20,6 +21,7 @@ mod waitlist;
 
 pub use invites::Generate;
 pub use open::{Engine, OpenError, Options, Policies, Recovery};
+pub use past::Explanation;
 pub use quality::Sighting;
 pub use stats::{ActorStats, Stats};
 pub use waitlist::{Join, Page, Sent, Wave};

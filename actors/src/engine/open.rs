@@ -108,7 +108,9 @@ pub(super) struct Inner {
     held: AtomicBool,
     supervisor: ActorCell,
     pub(super) snapshotter: Snapshotter,
-    /// One permit: one policy simulation at a time.
+    /// What has happened, and where its archive lies.
+    pub(super) history: (Box<dyn Reader>, Epochs),
+    /// One permit: one policy simulation, or one look back, at a time.
     pub(super) simulating: Arc<Semaphore>,
     pub(super) waitlist: waitlist::Handle,
     pub(super) invites: invites::Handle,
@@ -189,6 +191,7 @@ impl Engine {
         let supervisor = Supervisor::start(clock.clone(), fatal.clone(), children.clone())
             .await
             .map_err(OpenError::Rebuild)?;
+        let history = (reader.box_clone(), epochs.clone());
         let keeper = Keeper {
             policy: options.snapshots,
             epochs,
@@ -205,6 +208,7 @@ impl Engine {
             held: AtomicBool::new(false),
             supervisor,
             snapshotter: keeper.start(),
+            history,
             simulating: Arc::new(Semaphore::new(1)),
             waitlist: waitlist::Handle(waitlist),
             invites: invites::Handle(invites),

@@ -110,8 +110,16 @@ impl State {
         self.find(person).and_then(|index| self.entries[index as usize].state)
     }
 
+    /// Somebody's place among those who wait, from 1.
+    pub(crate) fn place_of(&self, person: PersonId) -> Option<u64> {
+        let index = self.find(person)?;
+        let entry = self.entries[index as usize];
+        let waits = entry.state == Some(EntryState::Waiting);
+        waits.then(|| u64::from(self.queue.rank(Key::new(entry.score, index))) + 1)
+    }
+
     /// Somebody's standing at `now`.
-    pub(super) fn standing(&self, person: PersonId, now: Timestamp) -> Option<Standing> {
+    pub(crate) fn standing(&self, person: PersonId, now: Timestamp) -> Option<Standing> {
         self.find(person).and_then(|index| self.standing_of(index, now))
     }
 
@@ -150,7 +158,7 @@ impl State {
         Page { standings, next }
     }
 
-    pub(super) fn stats(&self, now: Timestamp) -> Stats {
+    pub(crate) fn stats(&self, now: Timestamp) -> Stats {
         Stats {
             waiting: u64::from(self.queue.len()),
             invited: self.invited,

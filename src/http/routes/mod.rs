@@ -4,6 +4,7 @@
 
 pub(super) mod invites;
 pub(super) mod operations;
+pub(super) mod past;
 pub(super) mod policies;
 pub(super) mod quality;
 pub(super) mod referrals;

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::invites::{EXPIRES_IN_DAYS_MAX, batch_id};
+use super::past::moment;
 use super::text::{Text, hex};
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
@@ -120,7 +121,11 @@ struct ByPersona {
 }
 
 pub(in crate::http) async fn stats(call: Call) -> Answer {
-    let stats = call.node.engine.waitlist_stats().await?;
+    let engine = &call.node.engine;
+    let stats = match moment(call.parts.uri.query(), "as_of")? {
+        None => engine.waitlist_stats().await?,
+        Some(moment) => engine.waitlist_stats_as_of(moment).await?,
+    };
     let of = |persona: Persona| stats.by_persona[persona as usize];
     ok(&Stats {
         total: stats.waiting,
@@ -194,8 +199,16 @@ pub(in crate::http) async fn me(call: Call) -> Answer {
 
 pub(in crate::http) async fn entry(mut call: Call) -> Answer {
     let email = call.email().await?;
-    let person = call.node.engine.identity().person(&email);
-    show(&call.node, person).await
+    let node = &call.node;
+    let person = node.engine.identity().person(&email);
+    match moment(call.parts.uri.query(), "as_of")? {
+        None => show(node, person).await,
+        Some(moment) => {
+            let standing = node.engine.standing_as_of(person, moment).await?;
+            let profile = typed(node, person).await;
+            ok(&Entry::of(node, &standing, profile.as_ref()))
+        }
+    }
 }
 
 /// What a person has typed. None while the book of it is being rebuilt: the rest of the answer

@@ -1,0 +1,176 @@
+//! The waitlist's events in order, from where a moment can be reached.
+
+use std::path::Path;
+
+use snapshots::archive::{self, Archive};
+use snapshots::{Reader, RecordView};
+
+use crate::cell::{self, Domain};
+use crate::event::Stream;
+use crate::ids::{Seq, Timestamp};
+use crate::image::ImageReader;
+use crate::record::{self, NO_EVENT, Persisted, Unreadable};
+use crate::waitlist::{self, Waitlist};
+
+/// A moment of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Just behind the event of this number.
+    Seq(Seq),
+    /// Just behind the newest event of that time or earlier.
+    Time(Timestamp),
+}
+
+impl Moment {
+    /// Whether an event is behind the moment.
+    pub(super) fn is_before(self, seq: Seq, at: Timestamp) -> bool {
+        match self {
+            Self::Seq(moment) => seq > moment,
+            Self::Time(moment) => at > moment,
+        }
+    }
+}
+
+/// Why a moment is not shown.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// History does not go back so far: the archive was switched off, or has been cut.
+    #[error("the events before {0} are not kept")]
+    NotKept(Seq),
+    /// The engine does not answer, or refuses.
+    #[error("{0:?}")]
+    Asked(crate::error::Error),
+    /// The disk, or what is on it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<crate::error::Error> for Error {
+    fn from(error: crate::error::Error) -> Self {
+        Self::Asked(error)
+    }
+}
+
+impl From<snapshots::Error> for Error {
+    fn from(error: snapshots::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Unreadable> for Error {
+    fn from(error: Unreadable) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// An event of the waitlist with its number and time.
+type Step<'a> = (Seq, Timestamp, &'a waitlist::Event);
+
+/// Where history is read.
+pub(crate) struct Walk<'a> {
+    pub(crate) reader: &'a dyn Reader,
+    pub(crate) dir: &'a Path,
+    /// The newest event that is looked at.
+    pub(crate) end: Seq,
+}
+
+impl Walk<'_> {
+    /// Folds everything up to the end into a list, and shows each event with the list before it.
+    /// Begins at a state that is no later than `moment`. `step` applies the event, and says whether
+    /// to go on.
+    pub(super) fn run(
+        &self,
+        moment: Option<Moment>,
+        step: &mut dyn FnMut(&mut waitlist::State, Step<'_>) -> bool,
+    ) -> Result<waitlist::State, Error> {
+        let (mut state, first) = self.begin(moment)?;
+        let mut outcome = Ok(true);
+        self.records(first, &mut |record| {
+            if matches!(outcome, Ok(true)) {
+                outcome = show(&mut state, &record, step);
+            }
+            matches!(outcome, Ok(true))
+        })?;
+        outcome?;
+        Ok(state)
+    }
+
+    /// The newest state before the moment that there is, and the first event behind it.
+    fn begin(&self, moment: Option<Moment>) -> Result<(waitlist::State, Seq), Error> {
+        let before = |base: &snapshots::Snapshot| match moment {
+            None => false,
+            Some(Moment::Seq(seq)) => base.position().seq <= seq,
+            // Every event in a snapshot is older than the snapshot.
+            Some(Moment::Time(time)) => base.made_at() <= time.micros(),
+        };
+        let Some(base) = self.reader.base().filter(|base| before(base)) else {
+            return Ok((waitlist::State::default(), 1));
+        };
+        let absent = || Unreadable::new("a snapshot without a part named waitlist");
+        let (version, mut part) = base.part("waitlist").ok_or_else(absent)?;
+        let state = cell::saved_state::<Waitlist>(version, &mut ImageReader(&mut part))?;
+        Ok((state, base.position().seq + 1))
+    }
+
+    /// The records from `first` on, from the archive as far as that goes, until `visit` has enough.
+    fn records(
+        &self,
+        first: Seq,
+        visit: &mut dyn FnMut(RecordView<'_>) -> bool,
+    ) -> Result<(), Error> {
+        let (mut next, mut more) = (first, true);
+        for (_, path) in archive::list(&snapshots::archive_dir(self.dir))? {
+            let archive = Archive::open(&path)?;
+            if archive.next_seq() <= next || !more || next > self.end {
+                continue;
+            }
+            if archive.first_seq() > next {
+                break;
+            }
+            archive.scan(next, self.end + 1, &mut |record| more = more && visit(record))?;
+            next = archive.next_seq();
+        }
+        if !more || next > self.end {
+            return Ok(());
+        }
+        let read = self.reader.scan(next, self.end + 1, &mut |record| more = more && visit(record));
+        read.map_err(|error| {
+            // So a reader says that events are gone which a snapshot covers.
+            let gone = matches!(error, snapshots::Error::Damaged { .. });
+            if gone { Error::NotKept(self.oldest()) } else { error.into() }
+        })
+    }
+
+    fn oldest(&self) -> Seq {
+        self.reader.base().map_or(1, |base| base.position().seq + 1)
+    }
+}
+
+/// Shows an event of the waitlist; other records are passed by.
+fn show(
+    state: &mut waitlist::State,
+    record: &RecordView<'_>,
+    step: &mut dyn FnMut(&mut waitlist::State, Step<'_>) -> bool,
+) -> Result<bool, Error> {
+    let seq = record.seq;
+    let record = record::read(record.body)?;
+    if record.head.stream != Stream::Waitlist || record.head.tag == NO_EVENT {
+        return Ok(true);
+    }
+    let event = waitlist::Event::decode(record.head.tag, record.head.version, record.payload)?;
+    Ok(step(state, (seq, record.head.at, &event)))
+}
+
+/// The list at a moment, and the time of the newest event in it.
+pub(crate) fn at(walk: &Walk<'_>, moment: Moment) -> Result<(waitlist::State, Timestamp), Error> {
+    let mut newest = Timestamp::default();
+    let state = walk.run(Some(moment), &mut |state, (seq, at, event)| {
+        if moment.is_before(seq, at) {
+            return false;
+        }
+        Waitlist::apply(state, event, at);
+        newest = at;
+        true
+    })?;
+    Ok((state, newest))
+}
