@@ -61,6 +61,7 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .post("/api/invites/reservations/{id}/release", Public, invites::release)
         .get("/api/invites", Admin, invites::page)
         .get("/api/invites/{code}/status", Public, invites::status)
+        .get("/api/invites/{code}", Admin, invites::history)
         .post("/api/invites/{code}/revoke", Admin, invites::revoke)
         .post("/api/invites/{code}/restore", Admin, invites::restore)
         .post("/api/invites/{code}/extend", Admin, invites::extend)

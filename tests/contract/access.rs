@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 38] = [
+const ROUTES: [(&str, &str, &[&str]); 39] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -37,6 +37,7 @@ const ROUTES: [(&str, &str, &[&str]); 38] = [
     ("POST", "/api/invites/reservations/00000000-0000-7000-8000-000000000000/release", EVERYBODY),
     ("GET", "/api/invites", ADMIN),
     ("GET", "/api/invites/VOBEE-000000000000/status", EVERYBODY),
+    ("GET", "/api/invites/VOBEE-000000000000", ADMIN),
     ("POST", "/api/invites/VOBEE-000000000000/revoke", ADMIN),
     ("POST", "/api/invites/VOBEE-000000000000/restore", ADMIN),
     ("POST", "/api/invites/VOBEE-000000000000/extend", ADMIN),

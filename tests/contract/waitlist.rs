@@ -393,7 +393,7 @@ fn a_place_is_explained_by_what_moved_it_and_the_past_can_be_looked_at() {
     };
     let (dan, points) = boost("dan", 9);
     admin.post(&dan, &points).expect(200);
-    admin.post(INVITE, &json!({"count": 1})).expect(201);
+    let invited = admin.post(INVITE, &json!({"count": 1})).expect(201);
     admin.delete("/api/waitlist/ada%40example.com").expect(200);
     admin.post("/api/operations/snapshot", &json!({})).expect(200);
     admin.post("/api/operations/snapshot", &json!({})).expect(200);
@@ -415,6 +415,12 @@ fn a_place_is_explained_by_what_moved_it_and_the_past_can_be_looked_at() {
     assert_eq!((&before["position"], &before["total"]), (&json!(3), &json!(3)));
     let stats = admin.get(&format!("/api/waitlist/stats?as_of={seq}")).expect(200);
     assert_eq!((&stats["total"], &stats["invited"]), (&json!(3), &json!(0)));
+    let code = invited["invites"][0]["code"].as_str().expect("a code");
+    let code = format!("/api/invites/{code}");
+    assert_eq!(admin.get(&code).expect(200)["status"], "active");
+    assert_eq!(admin.get(&format!("{code}?as_of={seq}")).problem(404), "unknown-code");
+    let trust = admin.get(&format!("/api/quality/trust-score?as_of={seq}")).expect(200);
+    assert_eq!((&trust["gate"], &trust["trust_score"]), (&json!("green"), &json!(1.0)));
     let early = admin.get(&format!("{path}?as_of=1970-01-01T00:00:00Z"));
     assert_eq!(early.problem(404), "unknown-person");
     assert_eq!(admin.get(&format!("{path}/explain?since=x")).wrong_fields(), ["since"]);

@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
+use crate::cell::Domain;
 use crate::error::Failure;
-use crate::ids::PersonId;
-use crate::past::{self, Error, Explained, Moment, Walk};
+use crate::ids::{InviteCode, PersonId};
+use crate::invites::{self, CodeView, Invites};
+use crate::past::{self, Error, Explained, Moment, Subject, Walk};
+use crate::quality::{self, Quality, Trust};
 use crate::snapshotter::yield_to_others;
-use crate::waitlist::{Rejection, Score, Standing, Stats};
+use crate::waitlist::{self, Rejection, Score, Standing, Stats, Waitlist};
 
 use super::Engine;
+
+/// The waitlist.
+fn list() -> Subject<Waitlist> {
+    Subject { name: "waitlist", fresh: waitlist::State::default() }
+}
 
 /// Why somebody stands where the person stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +58,7 @@ impl Engine {
         moment: Moment,
     ) -> Result<Standing, Error> {
         self.walk(move |walk| {
-            let (state, at) = past::at(walk, moment)?;
+            let (state, at) = past::at(walk, list(), moment)?;
             let unknown = || Error::Asked(Rejection::UnknownPerson.into());
             state.standing(person, at).ok_or_else(unknown)
         })
@@ -63,8 +71,41 @@ impl Engine {
     /// [`Error`].
     pub async fn waitlist_stats_as_of(&self, moment: Moment) -> Result<Stats, Error> {
         self.walk(move |walk| {
-            let (state, at) = past::at(walk, moment)?;
+            let (state, at) = past::at(walk, list(), moment)?;
             Ok(state.stats(at))
+        })
+        .await
+    }
+
+    /// What a code was good for.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn code_status_as_of(
+        &self,
+        code: InviteCode,
+        moment: Moment,
+    ) -> Result<CodeView, Error> {
+        self.walk(move |walk| {
+            let fresh = invites::State::default();
+            let codes = Subject::<Invites> { name: "invites", fresh };
+            let (state, at) = past::at(walk, codes, moment)?;
+            let unknown = || Error::Asked(invites::Rejection::UnknownCode.into());
+            state.view(code, at).ok_or_else(unknown)
+        })
+        .await
+    }
+
+    /// The rates, score and gate as they were, by the weights and lines of now.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn trust_as_of(&self, moment: Moment) -> Result<Trust, Error> {
+        let policy = self.0.policies.quality;
+        self.walk(move |walk| {
+            let rates = Subject::<Quality> { name: "quality", fresh: Quality::state(&policy) };
+            let (state, at) = past::at(walk, rates, moment)?;
+            Ok(quality::report(&state, &policy, at))
         })
         .await
     }

@@ -172,7 +172,7 @@ impl State {
         }
     }
 
-    pub(super) fn view(&self, code: InviteCode, now: Timestamp) -> Option<CodeView> {
+    pub(crate) fn view(&self, code: InviteCode, now: Timestamp) -> Option<CodeView> {
         self.find(code).map(|index| self.view_of(index, now))
     }
 

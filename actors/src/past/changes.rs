@@ -4,7 +4,7 @@ use crate::cell::Domain;
 use crate::ids::{PersonId, Seq};
 use crate::waitlist::{self, Event, Waitlist};
 
-use super::walk::{Error, Moment, Walk};
+use super::walk::{Error, Moment, Subject, Walk};
 
 /// What moves somebody who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +102,8 @@ pub(crate) fn explain(
     let mut tally = Tally::default();
     let mut newest = 0;
     let place = |state: &waitlist::State| state.place_of(person);
-    let state = walk.run(since, &mut |state, (seq, at, event)| {
+    let list = Subject { name: "waitlist", fresh: waitlist::State::default() };
+    let state = walk.run::<Waitlist>(list, since, &mut |state, (seq, at, event)| {
         let counts = since.is_none_or(|moment| moment.is_before(seq, at));
         let before = place(state);
         if let Some(place) = before.filter(|_| counts && tally.began.is_none()) {

@@ -1,4 +1,4 @@
-//! How the waitlist was at a moment of the past, and what has changed since.
+//! How things were at a moment of the past, and what has changed a place since.
 //!
 //! History is in the journal: the newest snapshot and the epochs behind it, and before that the
 //! archive. A moment is reached by the code that recovery runs, on a thread of its own and behind
@@ -14,4 +14,4 @@ mod walk;
 pub(crate) use changes::explain;
 pub use changes::{Cause, Change, Explained};
 pub use walk::{Error, Moment};
-pub(crate) use walk::{Walk, at};
+pub(crate) use walk::{Subject, Walk, at};

@@ -1,4 +1,4 @@
-//! The waitlist's events in order, from where a moment can be reached.
+//! A domain's events in order, from where a moment can be reached.
 
 use std::path::Path;
 
@@ -6,11 +6,9 @@ use snapshots::archive::{self, Archive};
 use snapshots::{Reader, RecordView};
 
 use crate::cell::{self, Domain};
-use crate::event::Stream;
 use crate::ids::{Seq, Timestamp};
 use crate::image::ImageReader;
 use crate::record::{self, NO_EVENT, Persisted, Unreadable};
-use crate::waitlist::{self, Waitlist};
 
 /// A moment of the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +61,16 @@ impl From<Unreadable> for Error {
     }
 }
 
-/// An event of the waitlist with its number and time.
-type Step<'a> = (Seq, Timestamp, &'a waitlist::Event);
+/// An event with its number and time.
+type Step<'a, D> = (Seq, Timestamp, &'a <D as Domain>::Event);
+
+/// A domain of which history is read.
+pub(crate) struct Subject<D: Domain> {
+    /// Its part of a snapshot.
+    pub(crate) name: &'static str,
+    /// Its state before the first event.
+    pub(crate) fresh: D::State,
+}
 
 /// Where history is read.
 pub(crate) struct Walk<'a> {
@@ -75,19 +81,20 @@ pub(crate) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Folds everything up to the end into a list, and shows each event with the list before it.
+    /// Folds everything up to the end into a state, and shows each event with the state before it.
     /// Begins at a state that is no later than `moment`. `step` applies the event, and says whether
     /// to go on.
-    pub(super) fn run(
+    pub(super) fn run<D: Domain>(
         &self,
+        subject: Subject<D>,
         moment: Option<Moment>,
-        step: &mut dyn FnMut(&mut waitlist::State, Step<'_>) -> bool,
-    ) -> Result<waitlist::State, Error> {
-        let (mut state, first) = self.begin(moment)?;
+        step: &mut dyn FnMut(&mut D::State, Step<'_, D>) -> bool,
+    ) -> Result<D::State, Error> {
+        let (mut state, first) = self.begin(subject, moment)?;
         let mut outcome = Ok(true);
         self.records(first, &mut |record| {
             if matches!(outcome, Ok(true)) {
-                outcome = show(&mut state, &record, step);
+                outcome = show::<D>(&mut state, &record, step);
             }
             matches!(outcome, Ok(true))
         })?;
@@ -96,7 +103,12 @@ impl Walk<'_> {
     }
 
     /// The newest state before the moment that there is, and the first event behind it.
-    fn begin(&self, moment: Option<Moment>) -> Result<(waitlist::State, Seq), Error> {
+    fn begin<D: Domain>(
+        &self,
+        subject: Subject<D>,
+        moment: Option<Moment>,
+    ) -> Result<(D::State, Seq), Error> {
+        let Subject { name, fresh } = subject;
         let before = |base: &snapshots::Snapshot| match moment {
             None => false,
             Some(Moment::Seq(seq)) => base.position().seq <= seq,
@@ -104,11 +116,11 @@ impl Walk<'_> {
             Some(Moment::Time(time)) => base.made_at() <= time.micros(),
         };
         let Some(base) = self.reader.base().filter(|base| before(base)) else {
-            return Ok((waitlist::State::default(), 1));
+            return Ok((fresh, 1));
         };
-        let absent = || Unreadable::new("a snapshot without a part named waitlist");
-        let (version, mut part) = base.part("waitlist").ok_or_else(absent)?;
-        let state = cell::saved_state::<Waitlist>(version, &mut ImageReader(&mut part))?;
+        let absent = || Unreadable::new(format!("a snapshot without a part named {name}"));
+        let (version, mut part) = base.part(name).ok_or_else(absent)?;
+        let state = cell::saved_state::<D>(version, &mut ImageReader(&mut part))?;
         Ok((state, base.position().seq + 1))
     }
 
@@ -146,31 +158,40 @@ impl Walk<'_> {
     }
 }
 
-/// Shows an event of the waitlist; other records are passed by.
-fn show(
-    state: &mut waitlist::State,
+/// Shows an event of the domain; other records are passed by.
+fn show<D: Domain>(
+    state: &mut D::State,
     record: &RecordView<'_>,
-    step: &mut dyn FnMut(&mut waitlist::State, Step<'_>) -> bool,
+    step: &mut dyn FnMut(&mut D::State, Step<'_, D>) -> bool,
 ) -> Result<bool, Error> {
     let seq = record.seq;
     let record = record::read(record.body)?;
-    if record.head.stream != Stream::Waitlist || record.head.tag == NO_EVENT {
+    if record.head.stream != D::STREAM || record.head.tag == NO_EVENT {
         return Ok(true);
     }
-    let event = waitlist::Event::decode(record.head.tag, record.head.version, record.payload)?;
+    let event = D::Event::decode(record.head.tag, record.head.version, record.payload)?;
     Ok(step(state, (seq, record.head.at, &event)))
 }
 
-/// The list at a moment, and the time of the newest event in it.
-pub(crate) fn at(walk: &Walk<'_>, moment: Moment) -> Result<(waitlist::State, Timestamp), Error> {
+/// A state at a moment, and the time that it is to be looked at: the one that was asked for, or
+/// that of the newest event in the state.
+pub(crate) fn at<D: Domain>(
+    walk: &Walk<'_>,
+    subject: Subject<D>,
+    moment: Moment,
+) -> Result<(D::State, Timestamp), Error> {
     let mut newest = Timestamp::default();
-    let state = walk.run(Some(moment), &mut |state, (seq, at, event)| {
+    let state = walk.run(subject, Some(moment), &mut |state, (seq, at, event)| {
         if moment.is_before(seq, at) {
             return false;
         }
-        Waitlist::apply(state, event, at);
+        D::apply(state, event, at);
         newest = at;
         true
     })?;
-    Ok((state, newest))
+    let time = match moment {
+        Moment::Seq(_) => newest,
+        Moment::Time(time) => time,
+    };
+    Ok((state, time))
 }

@@ -41,4 +41,5 @@ pub use history::{
 pub use ratio::Ratio;
 pub(crate) use state::State;
 pub use state::{Lines, Policy, Thresholds, Weights};
+pub(crate) use trust::report;
 pub use trust::{Alert, Health, Trust};

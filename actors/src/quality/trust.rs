@@ -202,7 +202,7 @@ impl Trust {
 }
 
 /// What is known at `now`.
-pub(super) fn report(state: &State, policy: &Policy, now: Timestamp) -> Trust {
+pub(crate) fn report(state: &State, policy: &Policy, now: Timestamp) -> Trust {
     let readings = state.readings(policy, now);
     let (gate, values) = (state.gate, readings.values());
     // A drill may have ended since the gate was last looked at: what is said about a value is true

@@ -7,6 +7,7 @@ use actors::{CodeStatus, Email, Error, Generate, InviteCode, Rejection, Timestam
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use super::past::moment;
 use super::text::Text;
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
@@ -288,6 +289,18 @@ pub(in crate::http) async fn status(mut call: Call) -> Answer {
     let code = call.code().await?;
     let (node, client) = (&call.node, call.client);
     let view = within_budget(node, client, node.engine.code_status(code)).await?;
+    ok(&Status::of(&view))
+}
+
+/// A code as it was. History is for operators, so no wrong code is counted.
+pub(in crate::http) async fn history(mut call: Call) -> Answer {
+    let code = call.code().await?;
+    let moment = moment(call.parts.uri.query(), "as_of")?;
+    let engine = &call.node.engine;
+    let view = match moment {
+        None => engine.code_status(code).await?,
+        Some(moment) => engine.code_status_as_of(code, moment).await?,
+    };
     ok(&Status::of(&view))
 }
 

@@ -7,6 +7,7 @@ use actors::quality::{
 use actors::{Alert, Email, Seen, Sighting, Timestamp};
 use serde::Serialize;
 
+use super::past::moment;
 use super::text::Text;
 use crate::http::answer::{Answer, ok};
 use crate::http::body::Fields;
@@ -137,7 +138,11 @@ impl From<&Trust> for TrustScore {
 }
 
 pub(in crate::http) async fn trust_score(call: Call) -> Answer {
-    let trust = call.node.engine.trust().await?;
+    let engine = &call.node.engine;
+    let trust = match moment(call.parts.uri.query(), "as_of")? {
+        None => engine.trust().await?,
+        Some(moment) => engine.trust_as_of(moment).await?,
+    };
     ok(&TrustScore::from(&trust))
 }
 
