@@ -7,8 +7,8 @@
 //! value already gives.
 //!
 //! Guards before opening: a process killed while sled wrote its snapshot leaves
-//! `snap.*.generating`, which would lock the database for ever, and sled creates its directories
-//! without syncing them.
+//! `snap.*.generating`, and one killed while it created the database half a `conf`; either would
+//! lock the database for ever. And sled creates its files and directories without syncing them.
 
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +27,9 @@ const LOCK_RETRY: Duration = Duration::from_millis(2);
 
 /// The end of the name of a database that is being removed.
 const REMOVED: &str = "removed";
+
+/// sled's file of parameters, which it does not sync.
+const CONF: &str = "conf";
 
 const FLUSH_EVERY_MS: u64 = 5000;
 
@@ -67,6 +70,7 @@ impl SledStore {
         files::create_dir(path)?;
         files::create_dir(&blobs)?;
         remove_unfinished_snapshots(path)?;
+        remove_unfinished_creation(path)?;
         let db = open_patiently(path, cache_bytes)?;
         let data_path = path.join("db");
         let data = File::open(&data_path).map_err(Error::io("open", &data_path))?;
@@ -74,6 +78,9 @@ impl SledStore {
         let runway = runway.map_err(Error::io("open", &data_path))?;
         let store = SledStore { db, data, data_path, runway };
         store.commit()?;
+        let conf = path.join(CONF);
+        let synced = File::open(&conf).and_then(|conf| conf.sync_all());
+        synced.map_err(Error::io("sync", &conf))?;
         files::sync_dir(&blobs)?;
         files::sync_dir(path)?;
         Ok(store)
@@ -160,6 +167,17 @@ fn remove_unfinished_snapshots(path: &Path) -> Result<(), Error> {
             let unfinished = path.join(name);
             fs::remove_file(&unfinished).map_err(Error::io("remove", &unfinished))?;
         }
+    }
+    Ok(())
+}
+
+/// sled writes its parameters piece by piece and then creates the data. While there is no data,
+/// nothing rests on them, and half of them would lock the database for ever.
+fn remove_unfinished_creation(path: &Path) -> Result<(), Error> {
+    let (data, conf) = (path.join("db"), path.join(CONF));
+    let begun = fs::metadata(&data).is_ok_and(|about| about.len() > 0);
+    if !begun && conf.exists() {
+        fs::remove_file(&conf).map_err(Error::io("remove", &conf))?;
     }
     Ok(())
 }

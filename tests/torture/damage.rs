@@ -54,6 +54,8 @@ impl Original {
         });
         server.start_again();
         books.check(&server, &played);
+        let snapshot = server.admin().post("/api/operations/snapshot", &serde_json::json!({}));
+        assert_eq!(snapshot.status, 200, "there is always one to harm");
         books.join(&server, JOINED_AFTER);
         if killed {
             server.kill();

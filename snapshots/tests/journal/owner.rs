@@ -62,3 +62,16 @@ fn everything_created_is_for_the_owner_only() {
         assert_eq!(mode & 0o777, 0o600, "{created}");
     }
 }
+
+#[test]
+fn a_database_whose_creation_was_killed_halfway_is_created_again() {
+    let dir = TempDir::new().expect("a directory");
+    let epoch = support::epoch(dir.path());
+    std::fs::create_dir_all(&epoch).expect("creates");
+    std::fs::write(epoch.join("conf"), b"half of").expect("writes");
+    let (mut journal, recovered) = support::open(dir.path());
+    assert_eq!(recovered.records, 0);
+    support::append_next(&mut journal, 3);
+    drop(journal);
+    assert_eq!(support::open(dir.path()).1.records, 3);
+}
