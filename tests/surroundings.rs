@@ -11,7 +11,7 @@ use crate::shipped::{
 };
 
 /// Every family that the node exports, under the name that its series have.
-const METRICS: [&str; 57] = [
+const METRICS: [&str; 58] = [
     "vobee_waitlist_joins_total",
     "vobee_waitlist_join_rejections_total",
     "vobee_waitlist_entries",
@@ -48,6 +48,7 @@ const METRICS: [&str; 57] = [
     "vobee_journal_last_commit_timestamp_seconds",
     "vobee_recovery_seconds",
     "vobee_recovered_events",
+    "vobee_snapshot_last_success_timestamp_seconds",
     "vobee_storage_free_bytes",
     "vobee_http_requests_total",
     "vobee_http_request_duration_seconds_bucket",
