@@ -2,8 +2,8 @@
 //!
 //! An invite code has 48 bits by default, which are few when a million codes are live: whoever may
 //! guess 1,000 times a second finds one within days. So every code that comes in is counted before
-//! it is looked up, and counted off again when it was a real one; past the budget of an hour nobody
-//! at that address, or nobody at all, gets to try.
+//! it is looked up, as wrong when it was none; past the budget of an hour nobody at that address,
+//! or nobody at all, gets to try.
 //!
 //! Addresses are counted in a fixed number of places, chosen by a hash with a random seed.
 
@@ -21,25 +21,50 @@ use crate::telemetry;
 const PLACES: usize = 1 << 16;
 const WINDOW: Duration = Duration::from_secs(3600);
 
-/// Guesses of one hour: its number in the upper half, how many in the lower.
+/// Looks at once beyond the budget, all of which may still turn out to be right: a launch behind
+/// one address asks for many real codes at the same moment.
+const LOOKING_SPARE: u64 = 1_000;
+
+/// Guesses of one hour: its number in 16 bits, how many were wrong in 28, how many are being looked
+/// up in 20.
 #[derive(Default)]
 struct Tally(AtomicU64);
 
+/// What a tally holds: the hour, wrong ones, and those that are being looked up.
+type Parts = (u64, u64, u64);
+
+const fn parts(tally: u64) -> Parts {
+    (tally >> 48, tally >> 20 & 0xfff_ffff, tally & 0xf_ffff)
+}
+
+const fn packed((hour, wrong, looking): Parts) -> u64 {
+    hour << 48 | wrong << 20 | looking
+}
+
 impl Tally {
-    /// Counts one more in `hour`, unless there are `max` already.
-    fn take(&self, hour: u32, max: u32) -> bool {
-        let next = |old: u64| match ((old >> 32) as u32, old as u32) {
-            (then, count) if then == hour && count >= max => None,
-            (then, count) if then == hour => Some(u64::from(hour) << 32 | u64::from(count + 1)),
-            _ => Some(u64::from(hour) << 32 | 1),
+    /// Counts one that is being looked up in `hour`, unless the budget is used up, or would be if
+    /// all of them turned out to be wrong and many more.
+    fn take(&self, hour: u16, max: u32) -> bool {
+        let (hour, max) = (u64::from(hour), u64::from(max));
+        let next = |old: u64| match parts(old) {
+            (then, wrong, looking) if then == hour => {
+                let room = wrong < max && wrong + looking < max + LOOKING_SPARE;
+                room.then(|| packed((hour, wrong, looking + 1)))
+            }
+            _ => Some(packed((hour, 0, 1))),
         };
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
-    /// Counts one off again, if that hour is not over.
-    fn give_back(&self, hour: u32) {
-        let next = |old: u64| ((old >> 32) as u32 == hour && old as u32 > 0).then(|| old - 1);
-        // Another hour has begun: there is nothing left to give back.
+    /// One that was being looked up has been, if that hour is not over.
+    fn settle(&self, hour: u16, was_wrong: bool) {
+        let next = |old: u64| match parts(old) {
+            (then, wrong, looking) if then == u64::from(hour) && looking > 0 => {
+                Some(packed((then, wrong + u64::from(was_wrong), looking - 1)))
+            }
+            _ => None,
+        };
+        // In another hour there is nothing left to settle.
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 }
@@ -56,11 +81,12 @@ pub(crate) struct Guesses {
     wrong: Counter,
 }
 
-/// A code that has been counted as wrong until it proves right.
+/// A code that is being looked up. Dropped, it was a real one, or nobody found out.
 pub(crate) struct Guess<'a> {
     guesses: &'a Guesses,
     place: Option<&'a Tally>,
-    hour: u32,
+    hour: u16,
+    wrong: bool,
 }
 
 impl Guesses {
@@ -83,7 +109,7 @@ impl Guesses {
     }
 
     fn count_at(&self, client: Client, since: Duration) -> Result<Guess<'_>, Problem> {
-        let hour = u32::try_from(since.as_secs() / WINDOW.as_secs()).unwrap_or(u32::MAX);
+        let hour = (since.as_secs() / WINDOW.as_secs()) as u16;
         let left = WINDOW.as_secs() - since.as_secs() % WINDOW.as_secs();
         // Requests from this machine itself have no address worth counting.
         let counted = self.address_max > 0 && !client.local;
@@ -97,11 +123,11 @@ impl Guesses {
         }
         if self.all_max > 0 && !self.all.take(hour, self.all_max) {
             if let Some(place) = place {
-                place.give_back(hour);
+                place.settle(hour, false);
             }
             return Err(refuse());
         }
-        Ok(Guess { guesses: self, place, hour })
+        Ok(Guess { guesses: self, place, hour, wrong: false })
     }
 
     fn place<T: Hash>(&self, who: &T) -> usize {
@@ -110,19 +136,21 @@ impl Guesses {
 }
 
 impl Guess<'_> {
-    /// It was a real code, or nobody found out.
-    pub(crate) fn was_right(self) {
+    /// There is no such code.
+    pub(crate) fn was_wrong(mut self) {
+        self.wrong = true;
+        self.guesses.wrong.increment(1);
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
         if let Some(place) = self.place {
-            place.give_back(self.hour);
+            place.settle(self.hour, self.wrong);
         }
         if self.guesses.all_max > 0 {
-            self.guesses.all.give_back(self.hour);
+            self.guesses.all.settle(self.hour, self.wrong);
         }
-    }
-
-    /// It was wrong, and stays counted.
-    pub(crate) fn was_wrong(self) {
-        self.guesses.wrong.increment(1);
     }
 }
 
@@ -158,17 +186,20 @@ mod tests {
     fn real_codes_use_nothing_up() {
         let guesses = guesses(1, 1);
         for _ in 0..5 {
-            guesses.count_at(client("203.0.113.9"), WINDOW).expect("a real code").was_right();
+            drop(guesses.count_at(client("203.0.113.9"), WINDOW).expect("a real code"));
         }
     }
 
     #[test]
-    fn guesses_at_once_are_counted_before_any_of_them_is_answered() {
-        let guesses = guesses(0, 2);
+    fn many_real_codes_at_once_are_taken_and_guesses_at_once_are_bounded() {
+        let guesses = guesses(2, 0);
         let now = Duration::ZERO;
-        let _first = guesses.count_at(client("203.0.113.1"), now).expect("the first");
-        let _second = guesses.count_at(client("203.0.113.2"), now).expect("the second");
-        assert!(guesses.count_at(client("203.0.113.3"), now).is_err());
+        let count = || guesses.count_at(client("203.0.113.1"), now);
+        let at_once: Vec<_> = (0..2 + LOOKING_SPARE).map(|_| count().expect("room")).collect();
+        assert!(count().is_err());
+        at_once.into_iter().take(500).for_each(Guess::was_wrong);
+        assert!(count().is_err(), "and then the budget is used up");
+        assert!(guesses.count_at(client("203.0.113.1"), WINDOW).is_ok());
     }
 
     #[test]

@@ -249,8 +249,8 @@ fn call(
             return people;
         }
     }
-    // On a quick machine a caller is through before the end. Nobody need wait for more then; look on
-    // until the node is gone.
+    // On a quick machine a caller is through before the end. Nobody need wait for more then; look
+    // on until the node is gone.
     progress.gone.store(true, Ordering::Relaxed);
     while client.try_send("GET", "/api/waitlist/stats", &[], b"").is_ok() {}
     people

@@ -111,11 +111,9 @@ async fn within_budget<T>(
 ) -> Result<T, Problem> {
     let guess = node.guesses.count(client)?;
     let found = looking.await;
-    match &found {
-        Err(Error::Rejected(Rejection::Invites(invites::Rejection::UnknownCode))) => {
-            guess.was_wrong();
-        }
-        Ok(_) | Err(_) => guess.was_right(),
+    let unknown = Error::Rejected(Rejection::Invites(invites::Rejection::UnknownCode));
+    if found.as_ref().is_err_and(|error| *error == unknown) {
+        guess.was_wrong();
     }
     found.map_err(Problem::from)
 }
