@@ -65,7 +65,7 @@ pub(super) fn pick(state: &State, order: Order, count: u32, seed: u64) -> Vec<Pe
 /// A weighted sample without replacement: everybody who waits gets the ticket ln(u) / w, with u
 /// uniform in (0, 1] and w the score, at least 1, and the highest tickets win (Efraimidis and
 /// Spirakis, 2006, "Weighted random sampling with a reservoir", algorithm A-Res). One walk over all
-/// entries: about 30 ms for a million people, during which nobody joins.
+/// entries, during which nobody joins.
 fn draw(state: &State, count: usize, seed: u64) -> Vec<u32> {
     let mut winners = BinaryHeap::with_capacity(count + 1);
     for (index, entry) in (0_u32..).zip(state.entries.iter()) {
