@@ -12,7 +12,7 @@ use super::command::{CodeView, Filter, Listed, Page, Stats, Wave};
 use super::event::Channel;
 use super::holds::{Hold, Holds, Outcome};
 
-/// Codes that one listing looks at, at most: about a millisecond of the registry's time.
+/// Codes that one listing looks at, at most, so that nobody waits long for the registry.
 const LOOKED_AT_MAX: usize = 20_000;
 
 /// The shape and life of codes.
