@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -17,6 +17,7 @@ const PEOPLE: usize = 640;
 const SPANS: usize = 10;
 const SPAN_EVENTS_MIN: usize = 1_000;
 /// What memory may do between the first spans and the last: an allocator keeps what it had.
+const PATIENCE: Duration = Duration::from_secs(60);
 const GROWTH_MAX: f64 = 1.25;
 const GROWTH_MAX_MEBIBYTES: f64 = 64.0;
 
@@ -48,6 +49,20 @@ fn said_between(log: &str, before: &str, after: &str) -> f64 {
     let rest = log.rsplit_once(before).expect("the node says so").1;
     let number = rest.split_once(after).expect("the node says so").0;
     number.rsplit(' ').next().and_then(|text| text.parse().ok()).expect("a number")
+}
+
+/// The log, once the line about the last start is in it: what the node says arrives in pieces.
+fn log_of_the_start(server: &Server) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let log = server.log();
+        let said = log.rsplit_once("(snapshot of");
+        if said.is_some_and(|(_, rest)| rest.contains(" replayed)")) {
+            return log;
+        }
+        assert!(Instant::now() < deadline, "{log}");
+        thread::yield_now();
+    }
 }
 
 #[test]
@@ -82,7 +97,7 @@ fn many_events_leave_memory_flat_and_the_next_start_short() {
     let (early, late) = (memory[SPANS / 3], memory[SPANS - 1]);
     let list = admin.whole_list();
     server.kill_and_restart();
-    let log = server.log();
+    let log = log_of_the_start(&server);
     let replayed = said_between(&log, "(snapshot of", " replayed)");
     let seconds = said_between(&log, "events recovered in", " s (");
     assert!(late <= early * GROWTH_MAX + GROWTH_MAX_MEBIBYTES, "MiB after each span: {memory:?}");
