@@ -16,8 +16,8 @@ const PEOPLE: usize = 640;
 /// Snapshots on the way.
 const SPANS: usize = 10;
 const SPAN_EVENTS_MIN: usize = 1_000;
-/// What memory may do between the first spans and the last: an allocator keeps what it had.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What memory may do between the first spans and the last: an allocator keeps what it had.
 const GROWTH_MAX: f64 = 1.25;
 const GROWTH_MAX_MEBIBYTES: f64 = 64.0;
 
