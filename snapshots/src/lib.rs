@@ -42,7 +42,6 @@ mod lock;
 mod moment;
 mod record;
 mod recovery;
-mod runway;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod sled_journal;
