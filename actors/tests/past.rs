@@ -1,7 +1,7 @@
 //! What history tells of a place.
 
 use actors::past::{self, Moment};
-use actors::{Error, Rejection, Wave, waitlist};
+use actors::{CodeStatus, Error, Rejection, Wave, waitlist};
 use proptest::prelude::*;
 
 use crate::support::{Launch, wants};
@@ -100,6 +100,17 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_expired_before_a_snapshot_is_expired_at_its_event() {
+    let launch = Launch::start().await;
+    let code = launch.codes(1).await[0];
+    launch.pass_days(8);
+    launch.engine.snapshot().await.unwrap();
+    let seq = launch.engine.stats().await.durable_seq;
+    let view = launch.engine.code_status_as_of(code, Moment::Seq(seq)).await.unwrap();
+    assert_eq!(view.status, CodeStatus::Expired);
 }
 
 #[tokio::test(flavor = "multi_thread")]

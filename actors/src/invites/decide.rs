@@ -104,7 +104,7 @@ pub(super) fn reserve(
             already: true,
         }));
     }
-    if state.holds.len() >= HOLDS_MAX {
+    if !state.holds.has_room(HOLDS_MAX, now) {
         return Err(Rejection::RegistryFull);
     }
     let until = now.plus_seconds(reserve.seconds).min(state.expires_at(index));

@@ -64,8 +64,10 @@ pub(super) struct Holds {
 }
 
 impl Holds {
-    pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+    /// Whether another hold can be remembered at `now`: what the next one makes forgotten leaves
+    /// its room.
+    pub(super) fn has_room(&self, holds_max: usize, now: Timestamp) -> bool {
+        self.by_id.len() < holds_max || !self.forgotten(now).is_empty()
     }
 
     pub(super) fn get(&self, id: Uuid) -> Option<&Hold> {
@@ -193,9 +195,11 @@ mod tests {
         holds.close(Uuid(1), Outcome::Confirmed);
         let end = at(10).plus_days(1);
         holds.forget(at(end.micros() - 1));
-        assert_eq!(holds.len(), 1);
+        assert!(holds.get(Uuid(1)).is_some());
+        assert!(!holds.has_room(1, at(end.micros() - 1)));
+        assert!(holds.has_room(1, end), "the next one takes its room");
         assert_eq!(holds.forgotten(end), [7]);
         holds.forget(end);
-        assert_eq!((holds.len(), holds.get(Uuid(1))), (0, None));
+        assert_eq!(holds.get(Uuid(1)), None);
     }
 }

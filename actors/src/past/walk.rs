@@ -1,9 +1,10 @@
 //! A domain's events in order, from where a moment can be reached.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use snapshots::archive::{self, Archive};
-use snapshots::{Reader, RecordView};
+use snapshots::{Reader, RecordView, Snapshot};
 
 use crate::cell::{self, Domain};
 use crate::ids::{Seq, Timestamp};
@@ -102,6 +103,16 @@ impl Walk<'_> {
         Ok(state)
     }
 
+    /// The newest snapshot, when it is no later than the moment.
+    fn base(&self, moment: Option<Moment>) -> Option<Arc<Snapshot>> {
+        self.reader.base().filter(|base| match moment {
+            None => false,
+            Some(Moment::Seq(seq)) => base.position().seq <= seq,
+            // Every event in a snapshot is older than the snapshot.
+            Some(Moment::Time(time)) => base.made_at() <= time.micros(),
+        })
+    }
+
     /// The newest state before the moment that there is, and the first event behind it.
     fn begin<D: Domain>(
         &self,
@@ -109,13 +120,7 @@ impl Walk<'_> {
         moment: Option<Moment>,
     ) -> Result<(D::State, Seq), Error> {
         let Subject { name, fresh } = subject;
-        let before = |base: &snapshots::Snapshot| match moment {
-            None => false,
-            Some(Moment::Seq(seq)) => base.position().seq <= seq,
-            // Every event in a snapshot is older than the snapshot.
-            Some(Moment::Time(time)) => base.made_at() <= time.micros(),
-        };
-        let Some(base) = self.reader.base().filter(|base| before(base)) else {
+        let Some(base) = self.base(moment) else {
             return Ok((fresh, 1));
         };
         let absent = || Unreadable::new(format!("a snapshot without a part named {name}"));
@@ -180,7 +185,9 @@ pub(crate) fn at<D: Domain>(
     subject: Subject<D>,
     moment: Moment,
 ) -> Result<(D::State, Timestamp), Error> {
-    let mut newest = Timestamp::default();
+    // Of the events in a snapshot it is known that they are older than it.
+    let made_at = walk.base(Some(moment)).map(|base| Timestamp::from_micros(base.made_at()));
+    let mut newest = made_at.unwrap_or_default();
     let state = walk.run(subject, Some(moment), &mut |state, (seq, at, event)| {
         if moment.is_before(seq, at) {
             return false;
