@@ -209,6 +209,25 @@ impl Server {
         assert!(sent.success());
     }
 
+    /// Holds every thread of the node where it is; back once none of them runs any more. A signal
+    /// to stop is only begun with when `kill` returns, and a busy node answers until it has spread.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+        let deadline = Instant::now() + PATIENCE;
+        while self.threads_not_held() > 0 {
+            assert!(Instant::now() < deadline, "the node goes on: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    fn threads_not_held(&self) -> usize {
+        let tasks = format!("/proc/{}/task", self.pid());
+        let tasks = std::fs::read_dir(tasks).expect("the node is there").flatten();
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+        // The state follows the name, which is in parentheses and may hold some itself.
+        stats.filter(|stat| !stat.rsplit(") ").next().is_some_and(|s| s.starts_with('T'))).count()
+    }
+
     /// Waits until the node has ended by itself; one that goes on for longer than that hangs.
     pub(crate) fn end_within(&mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;

@@ -30,7 +30,7 @@ fn power_cuts_lose_nothing_that_was_answered() {
             if cut % 2 == 1 {
                 progress.wait_until(|| unfinished(server.data(), "snapshots"));
             }
-            server.signal("STOP");
+            server.freeze();
             copy = Some(disk.copy());
             server.kill();
         });
