@@ -42,6 +42,7 @@ mod lock;
 mod moment;
 mod record;
 mod recovery;
+mod runway;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod sled_journal;

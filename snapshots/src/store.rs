@@ -2,8 +2,9 @@
 //!
 //! On Linux `flush` calls `sync_file_range`, which neither commits the file's size nor reaches
 //! the disk's cache. So a commit here is insert, `flush`, and then `sync_data` on a descriptor of
-//! our own. What sled offers beyond that stays unused: `flush_async` deadlocks, and batches and
-//! transactions would add what one frame a value already gives.
+//! our own; a runway of zeros ahead of the data keeps that sync short. What sled offers beyond that
+//! stays unused: `flush_async` deadlocks, and batches and transactions would add what one frame a
+//! value already gives.
 //!
 //! Guards before opening: a process killed while sled wrote its snapshot leaves
 //! `snap.*.generating`, and one killed while it created the database half a `conf`; either would
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use sled::{Db, IVec};
 
+use crate::runway::Runway;
 use crate::{Error, FRAME_BYTES_MAX, files};
 
 /// sled keeps its own lock a moment longer than its handle, on a thread of its pool.
@@ -58,6 +60,7 @@ pub(crate) struct SledStore {
     db: Db,
     data: File,
     data_path: PathBuf,
+    runway: Runway,
 }
 
 impl SledStore {
@@ -71,7 +74,9 @@ impl SledStore {
         let db = open_patiently(path, cache_bytes)?;
         let data_path = path.join("db");
         let data = File::open(&data_path).map_err(Error::io("open", &data_path))?;
-        let store = SledStore { db, data, data_path };
+        let runway = Runway::open(&data_path, SEGMENT_BYTES as u64);
+        let runway = runway.map_err(Error::io("open", &data_path))?;
+        let store = SledStore { db, data, data_path, runway };
         store.commit()?;
         let conf = path.join(CONF);
         let synced = File::open(&conf).and_then(|conf| conf.sync_all());
@@ -99,6 +104,8 @@ impl Store for SledStore {
 
     fn commit(&self) -> Result<(), Error> {
         self.db.flush()?;
+        // Without the zeros commits are slower; a disk that is full or broken says so by itself.
+        let _ = self.runway.extend();
         self.data.sync_data().map_err(Error::io("sync", &self.data_path))
     }
 
