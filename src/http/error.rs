@@ -87,6 +87,8 @@ static REFERRAL_CYCLE: Kind = kind(S::CONFLICT, "referral-cycle", "Referral cycl
 static ALREADY_REFERRED: Kind = kind(S::CONFLICT, "already-referred", "Already referred");
 static GRAPH_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "graph-full", "Referral graph full");
 
+static NOTHING_TO_REVIEW: Kind = kind(S::NOT_FOUND, "nothing-to-review", "Nothing to review");
+
 static IN_FLIGHT: Kind = kind(S::CONFLICT, "request-in-flight", "Request still in flight");
 static KEY_REUSED: Kind =
     kind(S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused");
@@ -410,6 +412,13 @@ fn referrals(rejection: referrals::Rejection) -> Problem {
         R::AlreadyReferred => Problem::new(&ALREADY_REFERRED, "somebody else was first"),
         R::AlreadyMember => Problem::new(&ALREADY_MEMBER, "the recipient is already a member"),
         R::GraphFull => full(&GRAPH_FULL, "there is no room for more referrals"),
+        R::UnknownCursor => {
+            Problem::field("after", "is not a cursor of this list; start again without it")
+        }
+        R::NothingToReview => Problem::new(
+            &NOTHING_TO_REVIEW,
+            "nothing was noticed about this address, and nobody has brought it",
+        ),
     }
 }
 

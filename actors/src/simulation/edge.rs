@@ -28,10 +28,18 @@ pub(super) enum Order {
     Join(Email, Option<PersonId>),
     Boost(PersonId, i32),
     Leave(PersonId),
-    Generate { batch: String, count: u32, uses: u32, to: Option<Email>, force: bool },
+    Generate {
+        batch: String,
+        count: u32,
+        uses: u32,
+        to: Option<Email>,
+        force: bool,
+    },
     Redeem(InviteCode, Email),
     Share(Email, Email),
     Earn(PersonId),
+    /// A verdict on somebody, and whether it is a good one.
+    Review(PersonId, bool),
     Observe(PersonId, Seen, Timestamp),
     Evaluate,
     Look(PersonId),
@@ -47,6 +55,7 @@ pub(super) enum Said {
     Redeemed(invites::Redeemed),
     Shared(referrals::Shared),
     Earned(referrals::Earned),
+    Reviewed(referrals::Reviewed),
     Observed,
     Evaluated,
     Stands(waitlist::Standing),
@@ -126,6 +135,7 @@ impl Edge {
             Order::Redeem(code, email) => self.redeem(code, email, tag).await,
             Order::Share(from, to) => self.share(from, to, tag).await,
             Order::Earn(person) => self.earn(person, tag).await,
+            Order::Review(person, accept) => self.review(person, accept, tag).await,
             Order::Observe(person, kind, at) => self.observe(person, kind, at, tag).await,
             Order::Evaluate => {
                 let now = self.clock.now();
@@ -156,10 +166,12 @@ impl Edge {
             Text::Profile { email: &email, use_case: &use_case, persona, metadata: &metadata };
         let person = self.identity.person(&email);
         let sections = vec![section(person, &text)];
+        let client = [203, 0, 113, (person.get() % 5) as u8].into();
+        let marks = self.identity.marks(&email, person.get().is_multiple_of(7), Some(client));
         // Three scores, so that ties and differences both occur.
         let personas = [Persona::Agency, Persona::Other, Persona::SoloFounder];
         let persona = personas[(person.get() % 3) as usize];
-        let join = waitlist::Join { person, persona, use_case: use_case.into(), referrer };
+        let join = waitlist::Join { person, persona, use_case: use_case.into(), referrer, marks };
         let now = self.clock.now();
         let run = |request| {
             ask(&self.waitlist, now, request, |ask| Message::<Waitlist>::Join(join, sections, ask))
@@ -223,7 +235,8 @@ impl Edge {
     ) -> Result<Said, Error> {
         let person = self.identity.person(&email);
         let sections = vec![section(person, &Text::Address(&email))];
-        let redeem = invites::Redeem { code, person };
+        let marks = self.identity.marks(&email, false, None);
+        let redeem = invites::Redeem { code, person, marks };
         let now = self.clock.now();
         let run = |request| {
             ask(&self.invites, now, request, |ask| {
@@ -246,8 +259,8 @@ impl Edge {
             Err(error) => return Err(error),
         };
         let (id, bind) = (entropy::uuid(now), Bind::Oldest);
-        let share =
-            referrals::Share { id, inviter, recipient, mailboxes: [None; 2], recipient_is, bind };
+        let (mailbox, marks) = (None, self.identity.marks(&to, false, None));
+        let share = referrals::Share { id, inviter, recipient, mailbox, marks, recipient_is, bind };
         let sections =
             vec![section(inviter, &Text::Address(&from)), section(recipient, &Text::Address(&to))];
         let run = |request| {
@@ -256,6 +269,19 @@ impl Edge {
             })
         };
         self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Shared)
+    }
+
+    async fn review(
+        &self,
+        person: PersonId,
+        accept: bool,
+        tag: Option<RequestTag>,
+    ) -> Result<Said, Error> {
+        let (now, review) = (self.clock.now(), referrals::Review { person, accept });
+        let run = |request| {
+            ask(&self.referrals, now, request, |ask| Message::<Referrals>::Review(review, ask))
+        };
+        self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Reviewed)
     }
 
     async fn earn(&self, person: PersonId, tag: Option<RequestTag>) -> Result<Said, Error> {

@@ -23,6 +23,7 @@ pub(super) enum Effect {
     Redeemed(InviteCode, PersonId),
     Referred(PersonId, PersonId),
     Rewarded(PersonId),
+    Reviewed(PersonId, bool),
     Observed(Timestamp),
 }
 
@@ -249,6 +250,14 @@ impl History {
                 self.list[index].score += i64::from(points);
                 self.counted(Effect::Boosted(person, points));
             }
+            waitlist::Event::Credited { ref people } => {
+                for &(person, points) in people {
+                    let Some((index, _)) = self.place(person) else {
+                        return Err("points for nobody".to_owned());
+                    };
+                    self.list[index].score += i64::from(points);
+                }
+            }
             waitlist::Event::Left { person, was } => {
                 if self.move_to(person, None) != Some(was) {
                     return Err("somebody left who was not there, or not so".to_owned());
@@ -337,6 +346,14 @@ impl History {
             | invites::Event::Restored { code } => {
                 self.code(*code).ok_or("a code is kept, or taken back, that was never issued")?;
             }
+            invites::Event::Withdrawn { codes } => {
+                for code in codes {
+                    let facts = self.code(*code).ok_or("a code is withdrawn that is none")?;
+                    if facts.bound.is_some() || !facts.used_by.is_empty() {
+                        return Err("a code is withdrawn that somebody has".to_owned());
+                    }
+                }
+            }
             invites::Event::Released { .. } => {}
         }
         Ok(())
@@ -403,7 +420,21 @@ impl History {
                 self.counted(Effect::Rewarded(*person));
                 Ok(())
             }
-            referrals::Event::Progressed { .. } => Ok(()),
+            referrals::Event::Reviewed { person, accepted, withdrawn, .. } => {
+                self.counted(Effect::Reviewed(*person, *accepted));
+                for withdrawn in withdrawn {
+                    for reward in &withdrawn.rewards {
+                        if !self.rules.remove(&(withdrawn.person, reward.rule.clone())) {
+                            return Err("a reward is taken back that nobody has".to_owned());
+                        }
+                    }
+                }
+                Ok(())
+            }
+            referrals::Event::Progressed { .. }
+            | referrals::Event::Suspected { .. }
+            | referrals::Event::Held { .. }
+            | referrals::Event::GateSeen { .. } => Ok(()),
         }
     }
 

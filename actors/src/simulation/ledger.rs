@@ -51,6 +51,7 @@ fn effect(
         Order::Redeem(code, email) => Effect::Redeemed(*code, person(email)),
         Order::Share(from, to) => Effect::Referred(person(from), person(to)),
         Order::Earn(person) => Effect::Rewarded(*person),
+        Order::Review(person, accept) => Effect::Reviewed(*person, *accept),
         Order::Observe(_, _, at) => Effect::Observed(*at),
         Order::Evaluate | Order::Look(_) => return None,
     })
@@ -135,8 +136,7 @@ impl Ledger {
             hold(effect, *tally, history.count(effect))?;
         }
         for (effect, count) in history.counts() {
-            // People are also brought without a share.
-            if !self.tallies.contains_key(effect) && !matches!(effect, Effect::Referred(..)) {
+            if !self.tallies.contains_key(effect) && !comes_by_itself(effect) {
                 return Err(format!("{effect:?} happened {count} times, and nobody asked for it"));
             }
         }
@@ -151,10 +151,15 @@ fn hold(effect: &Effect, tally: Tally, count: u32) -> Result<(), String> {
             "{effect:?} was acknowledged {acknowledged} times, and {count} are on disk"
         ));
     }
-    if count > asked && !matches!(effect, Effect::Referred(..)) {
+    if count > asked && !comes_by_itself(effect) {
         return Err(format!("{effect:?} is on disk {count} times, and may be {asked} times"));
     }
     Ok(())
+}
+
+/// People are also brought without a share, and what a red gate has held comes without a claim.
+fn comes_by_itself(effect: &Effect) -> bool {
+    matches!(effect, Effect::Referred(..) | Effect::Rewarded(_))
 }
 
 /// Whether an answer says that something has happened because of the request.
@@ -164,6 +169,7 @@ fn is_news(said: &Said) -> bool {
         Said::Redeemed(redeemed) => !redeemed.already,
         Said::Shared(shared) => !shared.already,
         Said::Earned(earned) => !earned.granted.is_empty(),
+        Said::Reviewed(reviewed) => !reviewed.already,
         Said::Boosted(_) | Said::Left(_) | Said::Generated(_) | Said::Observed => true,
         Said::Evaluated | Said::Stands(_) => false,
     }
@@ -208,7 +214,14 @@ fn check(order: &Order, answer: &Result<Said, Error>, history: &mut History) -> 
             let real = used && redeemed.issued_at <= redeemed.at;
             if real { Ok(()) } else { Err("the disk knows of no redemption".to_owned()) }
         }
-        Ok(Said::Shared(_) | Said::Earned(_) | Said::Observed | Said::Evaluated) | Err(_) => Ok(()),
+        Ok(
+            Said::Shared(_)
+            | Said::Earned(_)
+            | Said::Reviewed(_)
+            | Said::Observed
+            | Said::Evaluated,
+        )
+        | Err(_) => Ok(()),
     }
 }
 

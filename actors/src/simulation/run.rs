@@ -195,6 +195,7 @@ fn policies() -> Policies {
         quality: quality::Policy { members_min: 3, ..quality::Policy::default() },
         referrals: referrals::Policy::default(),
     };
+    policies.referrals.points_per_redeemed = 3;
     for (tier, redeemed) in policies.referrals.tiers.iter_mut().zip(1..) {
         tier.redeemed = redeemed;
     }
@@ -329,6 +330,7 @@ impl Run {
             }
             Wish::Share(from, to) => Order::Share(email(*from), email(*to)),
             Wish::Earn(who) => Order::Earn(person(*who)),
+            Wish::Review(who, accept) => Order::Review(person(*who), *accept),
             Wish::Observe(who, kind) => {
                 let at = Timestamp::from_micros(LONG_AGO.micros() + count as i64);
                 Order::Observe(person(*who), *kind, at)

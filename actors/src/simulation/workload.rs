@@ -50,6 +50,8 @@ pub enum Wish {
     Share(u8, u8),
     /// What has been earned.
     Earn(u8),
+    /// To say what somebody is.
+    Review(u8, bool),
     /// To say what was seen of somebody.
     Observe(u8, Seen),
     /// The gate's next move.
@@ -129,7 +131,7 @@ fn step(rng: &mut Rng) -> Step {
 
 fn wish(rng: &mut Rng) -> Wish {
     let someone = |rng: &mut Rng| small(rng, PEOPLE);
-    match rng.below(30) {
+    match rng.below(32) {
         0..=7 => Wish::Join(someone(rng), rng.once_in(2).then(|| someone(rng))),
         8..=9 => Wish::Boost(someone(rng), small32(rng, 41) as i32 - 20),
         10..=11 => Wish::Leave(someone(rng)),
@@ -144,6 +146,7 @@ fn wish(rng: &mut Rng) -> Wish {
         24 => Wish::Earn(someone(rng)),
         25..=26 => Wish::Observe(someone(rng), Seen::ALL[usize::from(small(rng, 4))]),
         27 => Wish::Evaluate,
+        28..=29 => Wish::Review(someone(rng), rng.once_in(2)),
         _ => Wish::Look(someone(rng)),
     }
 }
