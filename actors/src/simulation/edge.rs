@@ -8,11 +8,11 @@ use crate::clock::Clock;
 use crate::entropy;
 use crate::error::{Error, Failure, Rejection};
 use crate::identity::Identity;
-use crate::ids::{Email, InviteCode, PersonId, Timestamp};
+use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
 use crate::invites::{self, CANDIDATES_SPARE, Invites};
 use crate::mailbox::Ask;
 use crate::people::Text;
-use crate::quality::{self, Observe, Quality, Seen};
+use crate::quality::{self, Drilling, Observe, Quality, Seen};
 use crate::record;
 use crate::referrals::{self, Bind, RecipientIs, Referrals};
 use crate::request::RequestTag;
@@ -21,6 +21,9 @@ use crate::waitlist::{self, EntryState, Persona, Referrer, Waitlist};
 
 use super::node::Posts;
 use super::post::Queue;
+
+/// So long a code is kept: shorter than most steps of the clock.
+const HOLD_SECONDS: u32 = 1_800;
 
 /// A wish with people, codes and labels in the place of numbers.
 #[derive(Clone, Debug)]
@@ -36,6 +39,16 @@ pub(super) enum Order {
         force: bool,
     },
     Redeem(InviteCode, Email),
+    Wave {
+        batch: String,
+        count: u32,
+        lottery: bool,
+    },
+    Reserve(InviteCode, Email),
+    /// A hold, and the code and person that it is for.
+    Confirm(Uuid, InviteCode, PersonId),
+    Release(Uuid),
+    Drill(Drilling),
     Share(Email, Email),
     Earn(PersonId),
     /// A verdict on somebody, and whether it is a good one.
@@ -53,6 +66,9 @@ pub(super) enum Said {
     Left(waitlist::Left),
     Generated(invites::Generated),
     Redeemed(invites::Redeemed),
+    Waved(waitlist::Invited),
+    Reserved(invites::Reserved),
+    Released,
     Shared(referrals::Shared),
     Earned(referrals::Earned),
     Reviewed(referrals::Reviewed),
@@ -133,6 +149,14 @@ impl Edge {
             }
             Order::Generate { .. } => self.generate(order, tag).await,
             Order::Redeem(code, email) => self.redeem(code, email, tag).await,
+            Order::Wave { batch, count, lottery } => self.wave(batch, count, lottery, tag).await,
+            Order::Reserve(code, email) => self.reserve(code, email, tag).await,
+            Order::Confirm(reservation, ..) => self.confirm(reservation, tag).await,
+            Order::Release(reservation) => self.release(reservation, tag).await,
+            Order::Drill(drilling) => {
+                let drill = |ask| Message::<Quality>::Drill(drilling, ask);
+                ask(&self.quality, self.clock.now(), None, drill).await.map(|_| Said::Evaluated)
+            }
             Order::Share(from, to) => self.share(from, to, tag).await,
             Order::Earn(person) => self.earn(person, tag).await,
             Order::Review(person, accept) => self.review(person, accept, tag).await,
@@ -269,6 +293,66 @@ impl Edge {
             })
         };
         self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Shared)
+    }
+
+    async fn wave(
+        &self,
+        batch: String,
+        count: u32,
+        lottery: bool,
+        tag: Option<RequestTag>,
+    ) -> Result<Said, Error> {
+        let now = self.clock.now();
+        let run = async |request| {
+            let gate = ask(&self.quality, now, None, Message::<Quality>::Evaluate).await?;
+            let wave = waitlist::Wave {
+                batch,
+                count,
+                order: if lottery { waitlist::Order::Lottery } else { waitlist::Order::Priority },
+                gate: gate.colour,
+                reasons: Vec::new(),
+                expires_days: self.expires_days,
+                seed: entropy::seed_of_a_draw(),
+                rolled: 0,
+            };
+            ask(&self.waitlist, now, request, |ask| Message::<Waitlist>::Wave(wave, ask)).await
+        };
+        self.once::<_, waitlist::Rejection, _>(tag, run).await.map(Said::Waved)
+    }
+
+    async fn reserve(
+        &self,
+        code: InviteCode,
+        email: Email,
+        tag: Option<RequestTag>,
+    ) -> Result<Said, Error> {
+        let (now, person) = (self.clock.now(), self.identity.person(&email));
+        let sections = vec![section(person, &Text::Address(&email))];
+        let marks = self.identity.marks(&email, false, None);
+        let (reservation, seconds) = (entropy::uuid(now), HOLD_SECONDS);
+        let reserve = invites::Reserve { reservation, code, person, seconds, marks };
+        let run = |request| {
+            ask(&self.invites, now, request, |ask| {
+                Message::<Invites>::Reserve(reserve, sections, ask)
+            })
+        };
+        self.once::<_, invites::Rejection, _>(tag, run).await.map(Said::Reserved)
+    }
+
+    async fn confirm(&self, hold: Uuid, tag: Option<RequestTag>) -> Result<Said, Error> {
+        let now = self.clock.now();
+        let run = |request| {
+            ask(&self.invites, now, request, |ask| Message::<Invites>::Confirm(hold, ask))
+        };
+        self.once::<_, invites::Rejection, _>(tag, run).await.map(Said::Redeemed)
+    }
+
+    async fn release(&self, hold: Uuid, tag: Option<RequestTag>) -> Result<Said, Error> {
+        let now = self.clock.now();
+        let run = |request| {
+            ask(&self.invites, now, request, |ask| Message::<Invites>::Release(hold, ask))
+        };
+        self.once::<(), invites::Rejection, _>(tag, run).await.map(|()| Said::Released)
     }
 
     async fn review(

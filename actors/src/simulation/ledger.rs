@@ -49,11 +49,15 @@ fn effect(
         Order::Leave(person) => Effect::Left(*person),
         Order::Generate { batch, .. } => Effect::Issued(batch.clone()),
         Order::Redeem(code, email) => Effect::Redeemed(*code, person(email)),
+        Order::Wave { batch, .. } => Effect::Waved(batch.clone()),
+        Order::Reserve(code, email) => Effect::Reserved(*code, person(email)),
+        Order::Confirm(_, code, person) => Effect::Redeemed(*code, *person),
         Order::Share(from, to) => Effect::Referred(person(from), person(to)),
         Order::Earn(person) => Effect::Rewarded(*person),
         Order::Review(person, accept) => Effect::Reviewed(*person, *accept),
         Order::Observe(_, _, at) => Effect::Observed(*at),
-        Order::Evaluate | Order::Look(_) => return None,
+        // An answer does not tell whether the hold was given back before.
+        Order::Release(_) | Order::Drill(_) | Order::Evaluate | Order::Look(_) => return None,
     })
 }
 
@@ -170,8 +174,10 @@ fn is_news(said: &Said) -> bool {
         Said::Shared(shared) => !shared.already,
         Said::Earned(earned) => !earned.granted.is_empty(),
         Said::Reviewed(reviewed) => !reviewed.already,
+        Said::Waved(invited) => !invited.already,
+        Said::Reserved(reserved) => !reserved.already,
         Said::Boosted(_) | Said::Left(_) | Said::Generated(_) | Said::Observed => true,
-        Said::Evaluated | Said::Stands(_) => false,
+        Said::Released | Said::Evaluated | Said::Stands(_) => false,
     }
 }
 
@@ -209,13 +215,25 @@ fn check(order: &Order, answer: &Result<Said, Error>, history: &mut History) -> 
             if same { Ok(()) } else { Err(format!("the disk has {issued:?}")) }
         }
         Ok(Said::Redeemed(redeemed)) => {
-            let Order::Redeem(code, _) = order else { return Ok(()) };
+            let (Order::Redeem(code, _) | Order::Confirm(_, code, _)) = order else {
+                return Ok(());
+            };
             let used = history.code(*code).is_some_and(|facts| !facts.used_by.is_empty());
             let real = used && redeemed.issued_at <= redeemed.at;
             if real { Ok(()) } else { Err("the disk knows of no redemption".to_owned()) }
         }
+        Ok(Said::Waved(invited)) => {
+            let people = history.waves.get(&invited.batch_id).map(|[people, _]| people.len());
+            let same = people == Some(invited.invited as usize);
+            if same { Ok(()) } else { Err(format!("the disk has a wave of {people:?}")) }
+        }
+        Ok(Said::Reserved(reserved)) => {
+            let known = history.holds.iter().any(|(hold, ..)| *hold == reserved.reservation);
+            if known { Ok(()) } else { Err("the disk knows of no hold".to_owned()) }
+        }
         Ok(
-            Said::Shared(_)
+            Said::Released
+            | Said::Shared(_)
             | Said::Earned(_)
             | Said::Reviewed(_)
             | Said::Observed
