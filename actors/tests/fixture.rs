@@ -26,7 +26,7 @@ async fn make_the_fixture() {
     let generate = Generate { count: 2, max_uses: Some(2), force: true, ..Generate::default() };
     let codes = engine.generate(generate, None).await.unwrap().codes;
     engine.snapshot().await.unwrap();
-    engine.redeem(codes[0], email("bob"), None).await.unwrap();
+    engine.redeem(codes[0], email("bob"), None, None).await.unwrap();
     engine.share(email("bob"), email("fay"), None, None).await.unwrap();
     engine.boost(launch.person("eve"), 30, "spoke".to_owned(), None).await.unwrap();
     engine.leave(launch.person("cyd")).await.unwrap();

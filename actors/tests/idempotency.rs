@@ -32,7 +32,7 @@ async fn a_repeated_request_gets_the_first_answer_also_after_a_restart() {
 async fn a_refusal_is_repeated_too_even_when_it_would_not_be_refused_any_more() {
     let launch = Launch::start().await;
     let code = launch.codes(1).await[0];
-    launch.engine.redeem(code, email("ada"), None).await.unwrap();
+    launch.engine.redeem(code, email("ada"), None, None).await.unwrap();
     let refused = launch.engine.join(wants("ada"), tag("k", "a")).await;
     assert!(refused.is_err());
     launch.engine.leave(launch.person("ada")).await.unwrap();

@@ -14,7 +14,7 @@ async fn whoever_holds_an_answer_sees_its_consequences_in_every_domain() {
     for (number, code) in codes.into_iter().enumerate() {
         let name = format!("person{number}");
         launch.join(&name).await.unwrap();
-        launch.engine.redeem(code, email(&name), None).await.unwrap();
+        launch.engine.redeem(code, email(&name), None, None).await.unwrap();
         let standing = launch.engine.standing(launch.person(&name)).await.unwrap();
         assert_eq!(standing.state, EntryState::Member, "{name}");
         let trust = launch.engine.trust().await.unwrap();
@@ -29,7 +29,7 @@ async fn a_reaction_that_a_crash_cut_short_is_finished_by_the_rebuilt_actor() {
     launch.join("ada").await.unwrap();
     launch.settled().await;
     crash::arm("cell.before_reaction", 1);
-    launch.engine.redeem(code, email("ada"), None).await.unwrap();
+    launch.engine.redeem(code, email("ada"), None, None).await.unwrap();
     launch.settled().await;
     let standing = launch.engine.standing(launch.person("ada")).await.unwrap();
     assert_eq!(standing.state, EntryState::Member);
@@ -58,7 +58,7 @@ async fn a_wave_that_a_crash_cut_in_two_is_whole_afterwards_and_the_same_when_as
     let launch = launch.restart().await;
     let again = launch.engine.wave(wave, None).await.unwrap();
     assert_eq!(again.codes, sent.codes);
-    launch.engine.redeem(again.codes[0].0, email("ada"), None).await.unwrap();
+    launch.engine.redeem(again.codes[0].0, email("ada"), None, None).await.unwrap();
     let stats = launch.engine.waitlist_stats().await.unwrap();
     assert_eq!((stats.waiting, stats.invited, stats.members), (1, 1, 1));
 }
@@ -76,7 +76,7 @@ async fn a_schedule_sends_one_wave_a_slot_and_makes_up_for_codes_that_ran_out() 
     assert_eq!((first.invited.invited, first.invited.already), (2, false));
     let again = engine.wave_of(&schedule).await.unwrap().unwrap();
     assert_eq!((again.codes, again.invited.already), (first.codes.clone(), true));
-    engine.redeem(first.codes[0].0, email("person0"), None).await.unwrap();
+    engine.redeem(first.codes[0].0, email("person0"), None, None).await.unwrap();
     launch.pass_days(8);
     let rolled = engine.wave_of(&schedule).await.unwrap().unwrap();
     assert_eq!(rolled.invited.requested, 3, "two, and one for the code that nobody used");
@@ -97,8 +97,8 @@ async fn a_code_issued_to_somebody_who_waits_is_an_invitation() {
     assert_eq!((standing.state, standing.position), (EntryState::Invited, None));
     assert_eq!(launch.engine.waitlist_stats().await.unwrap().processed_today, 1);
     let bound = Error::Rejected(Rejection::Invites(invites::Rejection::CodeBound));
-    assert_eq!(launch.engine.redeem(code, email("bob"), None).await, Err(bound));
-    assert!(launch.engine.redeem(code, email("ada"), None).await.is_ok());
+    assert_eq!(launch.engine.redeem(code, email("bob"), None, None).await, Err(bound));
+    assert!(launch.engine.redeem(code, email("ada"), None, None).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +109,7 @@ async fn friends_earn_codes_and_sharing_one_makes_it_the_friends() {
         let friend = email(&format!("friend{number}"));
         let shared = launch.engine.share(email("ada"), friend.clone(), None, None).await.unwrap();
         assert_eq!(shared.invite_code, None, "nothing earned yet");
-        launch.engine.redeem(code, friend, None).await.unwrap();
+        launch.engine.redeem(code, friend, None, None).await.unwrap();
     }
     let earned = launch.engine.earn(email("ada"), None).await.unwrap();
     assert_eq!((earned.earned, earned.codes.len()), (true, 3));
@@ -121,7 +121,7 @@ async fn friends_earn_codes_and_sharing_one_makes_it_the_friends() {
     assert_eq!((repeated.already, repeated.referral), (true, shared.referral));
     assert_eq!(repeated.invite_code, shared.invite_code);
     assert_eq!(launch.engine.earn(email("ada"), None).await.unwrap().codes, earned.codes[1..]);
-    let eve = launch.engine.redeem(earned.codes[0], email("eve"), None).await;
+    let eve = launch.engine.redeem(earned.codes[0], email("eve"), None, None).await;
     assert!(eve.is_ok(), "{eve:?}");
     let quality = launch.engine.referral_quality(launch.person("ada")).await.unwrap();
     assert_eq!((quality.referred, quality.rewards.len()), (4, 1));
@@ -133,7 +133,7 @@ async fn a_code_given_away_by_many_calls_at_once_has_one_new_owner() {
     for (number, code) in launch.codes(3).await.into_iter().enumerate() {
         let friend = email(&format!("friend{number}"));
         launch.engine.share(email("ada"), friend.clone(), None, None).await.unwrap();
-        launch.engine.redeem(code, friend, None).await.unwrap();
+        launch.engine.redeem(code, friend, None, None).await.unwrap();
     }
     launch.engine.earn(email("ada"), None).await.unwrap();
     let calls = (0..16).map(|number| {
@@ -156,7 +156,7 @@ async fn members_who_go_close_the_gate_and_no_codes_are_issued() {
     let mut seen = Vec::new();
     for (number, code) in codes.into_iter().enumerate() {
         let name = format!("person{number}");
-        launch.engine.redeem(code, email(&name), None).await.unwrap();
+        launch.engine.redeem(code, email(&name), None, None).await.unwrap();
         seen.push(Sighting { person: launch.person(&name), kind: Seen::Churned, at: None });
     }
     seen.truncate(10);
@@ -211,7 +211,7 @@ async fn codes_that_a_red_gate_holds_back_are_there_when_it_has_opened() {
     for (number, code) in launch.codes(3).await.into_iter().enumerate() {
         let friend = email(&format!("friend{number}"));
         launch.engine.share(email("ada"), friend.clone(), None, None).await.unwrap();
-        launch.engine.redeem(code, friend, None).await.unwrap();
+        launch.engine.redeem(code, friend, None, None).await.unwrap();
     }
     launch.engine.see_load(Ratio::new(0.95)).await.unwrap();
     let held = launch.engine.earn(email("ada"), None).await.unwrap();
@@ -299,7 +299,7 @@ async fn a_referral_follows_who_leaves_and_the_spellings_outlive_a_restart() {
     engine.leave(launch.person("cyd")).await.unwrap();
     assert_eq!(state(&launch, "cyd").await, Some(ReferralState::Shared));
     let code = launch.codes(1).await[0];
-    engine.redeem(code, email("bob"), None).await.unwrap();
+    engine.redeem(code, email("bob"), None, None).await.unwrap();
     assert_eq!(state(&launch, "bob").await, Some(ReferralState::Redeemed));
     engine.leave(launch.person("bob")).await.unwrap();
     assert_eq!(state(&launch, "bob").await, Some(ReferralState::Churned));

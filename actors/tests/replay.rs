@@ -168,12 +168,12 @@ async fn take_code(launch: &Launch, step: Step, given: &mut Given) {
         }
         Step::Redeem(code, who) => {
             if let Some(code) = given.code(code) {
-                let _ = engine.redeem(code, email(&name(who)), None).await;
+                let _ = engine.redeem(code, email(&name(who)), None, None).await;
             }
         }
         Step::Reserve(code, who) => {
             if let Some(code) = given.code(code)
-                && let Ok(held) = engine.reserve(code, email(&name(who)), 600, None).await
+                && let Ok(held) = engine.reserve(code, email(&name(who)), 600, None, None).await
             {
                 given.holds.push(held.reservation);
             }

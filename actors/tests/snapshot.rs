@@ -64,7 +64,7 @@ async fn every_snapshot_is_made_from_the_one_before_and_equals_the_live_state() 
             launch.join(&format!("person{round}x{number}")).await.unwrap();
         }
         let name = format!("person{round}x0");
-        launch.engine.redeem(codes[0], email(&name), None).await.unwrap();
+        launch.engine.redeem(codes[0], email(&name), None, None).await.unwrap();
         let friend = email(&format!("friend{round}"));
         launch.engine.share(email(&name), friend, None, None).await.unwrap();
         launch.engine.snapshot().await.expect("folded and live state are the same");

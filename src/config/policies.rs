@@ -63,6 +63,8 @@ impl Referrals {
             },
             half_life_days: self.half_life_days,
             pause_below: self.pause_below,
+            warn_below: self.warn_below,
+            review_below: self.review_below,
             tiers: self.tiers.iter().map(Tier::policy).collect(),
             quality_bonus: referrals::QualityBonus {
                 score: self.quality_bonus.score,

@@ -15,6 +15,10 @@ pub struct Referrals {
     pub points_per_redeemed: i32,
     /// Below this quality score, with `quality_bonus.referred_min` referrals, rewards pause.
     pub pause_below: f64,
+    /// Below this one a warning is told.
+    pub warn_below: f64,
+    /// Below this one somebody should look.
+    pub review_below: f64,
     /// What each part of the quality score counts; they sum to 1.
     pub weights: ReferralWeights,
     /// Codes for those whose referrals turn out well.
@@ -85,6 +89,8 @@ impl Default for Referrals {
             half_life_days: 30.0,
             points_per_redeemed: 0,
             pause_below: 0.2,
+            warn_below: 0.3,
+            review_below: 0.1,
             weights: ReferralWeights::default(),
             quality_bonus: QualityBonus { score: 0.85, referred_min: 5, codes: 2 },
             loyalty: Loyalty { days: 14, codes: 1 },
@@ -110,6 +116,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::number("referrals.half_life_days", 0.01, 3_650.0),
     Rule::whole("referrals.points_per_redeemed", 0, 1_000_000),
     Rule::number("referrals.pause_below", 0.0, 1.0),
+    Rule::number("referrals.warn_below", 0.0, 1.0),
+    Rule::number("referrals.review_below", 0.0, 1.0),
     Rule::number("referrals.weights.recency", 0.0, 1.0),
     Rule::number("referrals.weights.conversion", 0.0, 1.0),
     Rule::number("referrals.weights.activity", 0.0, 1.0),

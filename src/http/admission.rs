@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn client(address: &str, local: bool) -> Client {
-        Client { address: address.parse().expect("an address"), local }
+        Client { address: address.parse().expect("an address"), local, told: false }
     }
 
     fn key(id: &str) -> KeyId {

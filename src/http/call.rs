@@ -1,6 +1,7 @@
 //! A request that has been let in, as its handler sees it.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actors::{Email, InviteCode, PersonId, RequestTag, Uuid};
@@ -36,6 +37,9 @@ pub(crate) struct Call {
 pub(crate) struct Input {
     pub(crate) node: Arc<Node>,
     pub(crate) client: Client,
+    /// Where the person sits whom it is about: with a key it is the operator who calls, and the
+    /// person's address is known only if a proxy tells it.
+    pub(crate) origin: Option<IpAddr>,
     /// Set when the caller may repeat the request.
     pub(crate) tag: Option<RequestTag>,
     pub(crate) fields: Fields,
@@ -46,8 +50,9 @@ impl Call {
     pub(crate) async fn input(self) -> Result<Input, Problem> {
         body::demand_json(&self.parts.headers)?;
         let client = self.client;
+        let origin = (client.told || self.caller.is_none()).then_some(client.address);
         let (node, tag, bytes) = self.bytes().await?;
-        Ok(Input { node, client, tag, fields: Fields::parse(&bytes)? })
+        Ok(Input { node, client, origin, tag, fields: Fields::parse(&bytes)? })
     }
 
     /// For a POST that takes no input: an empty body or an empty object.

@@ -18,6 +18,8 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// Came straight from this machine, not through a proxy.
     pub(crate) local: bool,
+    /// A proxy that is trusted has told the address.
+    pub(crate) told: bool,
 }
 
 impl Client {
@@ -49,7 +51,7 @@ impl Proxies {
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
         if !headers.contains_key(FORWARDED_FOR) {
-            return Client { address: peer, local: peer.is_loopback() };
+            return Client { address: peer, local: peer.is_loopback(), told: false };
         }
         if !self.trusts(peer) {
             if !self.warned.swap(true, Ordering::Relaxed) {
@@ -58,7 +60,7 @@ impl Proxies {
                      add the proxy there, or all its clients count as one"
                 );
             }
-            return Client { address: peer, local: false };
+            return Client { address: peer, local: false, told: false };
         }
         let values = headers.get_all(FORWARDED_FOR).iter().rev();
         let hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
@@ -70,7 +72,7 @@ impl Proxies {
                 break;
             }
         }
-        Client { address, local: false }
+        Client { address, local: false, told: true }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -106,7 +108,7 @@ mod tests {
     #[test]
     fn without_the_header_the_peer_is_the_client() {
         let far = client(&[], "203.0.113.9", &[]);
-        assert_eq!(far, Client { address: address("203.0.113.9"), local: false });
+        assert_eq!(far, Client { address: address("203.0.113.9"), local: false, told: false });
         assert!(client(&[], "127.0.0.1", &[]).local);
         assert!(client(&[], "::ffff:127.0.0.1", &[]).local);
     }
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn ipv6_counts_by_site_and_ipv4_by_address() {
-        let site = |text| Client { address: address(text), local: false }.site();
+        let site = |text| Client { address: address(text), local: false, told: false }.site();
         assert_eq!(site("2001:db8:1:2::1"), site("2001:db8:1:2:ffff::9"));
         assert_ne!(site("2001:db8:1:2::1"), site("2001:db8:1:3::1"));
         assert_ne!(site("203.0.113.9"), site("203.0.113.8"));

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn client(address: &str) -> Client {
-        Client { address: address.parse().expect("an address"), local: false }
+        Client { address: address.parse().expect("an address"), local: false, told: false }
     }
 
     fn guesses(address: u32, all: u32) -> Guesses {

@@ -1,5 +1,7 @@
 //! Asking the code registry.
 
+use std::net::IpAddr;
+
 use crate::entropy;
 use crate::error::Error;
 use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
@@ -65,7 +67,7 @@ impl Engine {
         self.once::<_, Rejection, _>(tag, run).await
     }
 
-    /// Lets somebody in.
+    /// Lets somebody in, who has asked from `client`, as far as that is known.
     ///
     /// # Errors
     /// [`invites::Rejection`] as its variants say.
@@ -73,11 +75,12 @@ impl Engine {
         &self,
         code: InviteCode,
         email: Email,
+        client: Option<IpAddr>,
         tag: Option<RequestTag>,
     ) -> Result<Redeemed, Error> {
         let person = self.identity().person(&email);
         let sections = vec![Self::section(person, &Text::Address(&email))];
-        let marks = self.marks(&email, None);
+        let marks = self.marks(&email, client);
         let command = invites::Redeem { code, person, marks };
         let now = self.now();
         let run = |request| self.0.invites.redeem(now, request, command, sections);
@@ -95,13 +98,14 @@ impl Engine {
         code: InviteCode,
         email: Email,
         seconds: u32,
+        client: Option<IpAddr>,
         tag: Option<RequestTag>,
     ) -> Result<Reserved, Error> {
         let person = self.identity().person(&email);
         let sections = vec![Self::section(person, &Text::Address(&email))];
         let now = self.now();
         let reservation = entropy::uuid(now);
-        let marks = self.marks(&email, None);
+        let marks = self.marks(&email, client);
         let command = invites::Reserve { reservation, code, person, seconds, marks };
         let run = |request| self.0.invites.reserve(now, request, command, sections);
         self.once::<_, Rejection, _>(tag, run).await

@@ -202,7 +202,8 @@ impl Domain for Referrals {
                 })) => {
                     let (person, marks, signals) = (*person, *marks, Signals::NONE);
                     let arrival = Arrival { person, marks, signals };
-                    Some(decide::on_redeemed(state, policy, &arrival, *holder, id))
+                    let now = cell.time(cause.at);
+                    Some(decide::on_redeemed(state, policy, &arrival, *holder, id, now))
                 }
                 Some(event::Event::Invites(invites::Event::Withdrawn { people, .. })) => {
                     Some(Event::Reclaimed { people: people.clone() })

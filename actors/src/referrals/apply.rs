@@ -19,6 +19,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             shape,
             suspicion,
             credits,
+            from,
         } => {
             let (id, inviter, recipient, shape) = (*id, *inviter, *recipient, *shape);
             for (person, mailbox) in [inviter, recipient].into_iter().zip(mailboxes) {
@@ -30,8 +31,9 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             state.add(brought, *bind != Bind::Nothing);
             suspicion.iter().for_each(|suspicion| state.suspect(recipient, *suspicion, at));
             state.credit(credits);
+            from.iter().for_each(|from| state.arrivals.note(*from, at));
         }
-        Event::Progressed { people, mailboxes, suspicions, credits } => {
+        Event::Progressed { people, mailboxes, suspicions, credits, from } => {
             for (person, mailbox) in mailboxes {
                 state.spellings.note(*person, *mailbox);
             }
@@ -40,6 +42,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
                 state.suspect(*person, *suspicion, at);
             }
             state.credit(credits);
+            from.iter().for_each(|from| state.arrivals.note(*from, at));
         }
         Event::Rewarded { person, rewards, held, .. } => {
             state.reward(*person, rewards);

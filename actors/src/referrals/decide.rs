@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cell::Decided;
-use crate::fraud::Signals;
+use crate::fraud::{Signal, Signals};
 use crate::ids::{PersonId, Seq, Timestamp, Uuid};
 use crate::quality::{Colour, Observation, Seen};
 use crate::waitlist::EntryState;
@@ -53,6 +53,7 @@ pub(super) fn share(
         shape: share.marks.shape,
         suspicion: review::suspicion(state, policy, &arrival, Some(share.inviter)),
         credits: Vec::new(),
+        from: None,
     }))
 }
 
@@ -154,9 +155,8 @@ fn hold_codes(due: &mut Vec<Reward>) -> bool {
 }
 
 fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> bool {
-    let quality = score::quality(state, policy, person, now);
     state.suspects.is_rejected(person)
-        || quality.judged >= policy.quality_bonus.referred_min && quality.score < policy.pause_below
+        || score::quality(state, policy, person, now).standing.is_paused()
 }
 
 fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<Reward> {
@@ -240,6 +240,28 @@ pub(super) fn on_redeemed(
     arrival: &Arrival,
     holder: Option<PersonId>,
     id: Uuid,
+    now: Timestamp,
+) -> Event {
+    let origin = arrival.marks.origin;
+    let [site, network] = origin.map_or([0; 2], |from| state.arrivals.count(from, now));
+    let signals = arrival
+        .signals
+        .with(Signal::SharedAddress, site >= policy.fraud.address_joins)
+        .with(Signal::SharedNetwork, network >= policy.fraud.network_joins);
+    let arrival = Arrival { signals, ..*arrival };
+    let mut event = came_in(state, policy, &arrival, holder, id);
+    if let Event::Referred { from, .. } | Event::Progressed { from, .. } = &mut event {
+        *from = origin;
+    }
+    event
+}
+
+fn came_in(
+    state: &State,
+    policy: &Policy,
+    arrival: &Arrival,
+    holder: Option<PersonId>,
+    id: Uuid,
 ) -> Event {
     let person = arrival.person;
     let flagged = state.member(person).is_some_and(|member| member.state == ReferralState::Fraud);
@@ -265,7 +287,9 @@ fn noted(
     to: Option<ReferralState>,
 ) -> Option<Event> {
     let event = step(state, policy, arrival, to);
-    let Event::Progressed { people, mailboxes, suspicions, credits } = &event else { return None };
+    let Event::Progressed { people, mailboxes, suspicions, credits, .. } = &event else {
+        return None;
+    };
     let nothing =
         people.is_empty() && mailboxes.is_empty() && suspicions.is_empty() && credits.is_empty();
     (!nothing).then_some(event)
@@ -284,6 +308,7 @@ fn step(state: &State, policy: &Policy, arrival: &Arrival, to: Option<ReferralSt
         mailboxes: marks.mailbox.map(|mailbox| (person, mailbox)).into_iter().collect(),
         suspicions: suspicion.map(|suspicion| (person, suspicion)).into_iter().collect(),
         credits: arrived(state, policy, person).settle(person, inviter, counts).finish(),
+        from: None,
     }
 }
 
@@ -316,6 +341,7 @@ fn referred(
         shape: marks.shape,
         suspicion,
         credits: points.finish(),
+        from: None,
     })
 }
 
@@ -372,7 +398,13 @@ pub(super) fn on_observed(
     }
     let credits = points.finish();
     let (mailboxes, suspicions) = (Vec::new(), Vec::new());
-    (!people.is_empty()).then_some(Event::Progressed { people, mailboxes, suspicions, credits })
+    (!people.is_empty()).then_some(Event::Progressed {
+        people,
+        mailboxes,
+        suspicions,
+        credits,
+        from: None,
+    })
 }
 
 /// The id of a referral that follows from the event `cause` at `at`: a version 7 UUID, the same in
@@ -418,6 +450,7 @@ mod tests {
             shape,
             suspicion,
             credits,
+            from: None,
         }
     }
 
@@ -548,7 +581,7 @@ mod tests {
         let event = on_joined(&state, &policy, &arrives(person(2)), None, Uuid(1)).expect("a step");
         apply(&mut state, &event, at(2));
         assert_eq!(now_in(&state), Some(ReferralState::Waiting));
-        let event = on_redeemed(&state, &policy, &arrives(person(2)), None, Uuid(1));
+        let event = on_redeemed(&state, &policy, &arrives(person(2)), None, Uuid(1), at(9));
         apply(&mut state, &event, at(3));
         assert_eq!(now_in(&state), Some(ReferralState::Redeemed));
         for (kind, then) in [
@@ -589,7 +622,8 @@ mod tests {
     #[test]
     fn who_was_false_and_comes_in_again_is_still_false() {
         let state = given(&[referral(ADA, person(2), ReferralState::Fraud)]);
-        let event = on_redeemed(&state, &Policy::default(), &arrives(person(2)), None, Uuid(1));
+        let event =
+            on_redeemed(&state, &Policy::default(), &arrives(person(2)), None, Uuid(1), at(9));
         assert_eq!(event, Event::progressed(vec![(person(2), ReferralState::Fraud)]));
     }
 
@@ -613,7 +647,7 @@ mod tests {
     fn whoever_redeems_a_holders_code_was_brought_by_the_holder() {
         let state = given(&[]);
         let event =
-            on_redeemed(&state, &Policy::default(), &arrives(person(2)), Some(ADA), Uuid(1));
+            on_redeemed(&state, &Policy::default(), &arrives(person(2)), Some(ADA), Uuid(1), at(9));
         let Event::Referred { inviter, recipient, state, .. } = event else { panic!("{event:?}") };
         assert_eq!((inviter, recipient, state), (ADA, person(2), ReferralState::Redeemed));
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fraud::Signals;
+use crate::fraud::{Origin, Signals};
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record::{self, Persisted, Unreadable};
 
@@ -118,6 +118,8 @@ pub enum Event {
         suspicion: Option<Suspicion>,
         /// Points for the inviter.
         credits: Vec<Credit>,
+        /// Where the recipient came in from, if that is how it began.
+        from: Option<Origin>,
     },
     /// Somebody's life went on, or that of several people by one cause; or something was noticed
     /// about somebody.
@@ -130,6 +132,8 @@ pub enum Event {
         suspicions: Vec<(PersonId, Suspicion)>,
         /// Points for those who have brought them.
         credits: Vec<Credit>,
+        /// Where somebody came in from.
+        from: Option<Origin>,
     },
     /// Somebody got what was earned.
     Rewarded {
@@ -191,15 +195,22 @@ impl Event {
     /// Somebody's life went on, and nothing else.
     pub(super) fn progressed(people: Vec<(PersonId, ReferralState)>) -> Self {
         let (mailboxes, suspicions, credits) = (Vec::new(), Vec::new(), Vec::new());
-        Self::Progressed { people, mailboxes, suspicions, credits }
+        Self::Progressed { people, mailboxes, suspicions, credits, from: None }
     }
 }
 
 /// Of a referral: id, inviter, recipient, state, bind, mailboxes.
 type ReferredV2 = (Uuid, PersonId, PersonId, u8, Bind, [Option<PersonId>; 2]);
+/// Of a referral since version 3: shape, suspicion, credits, from where.
+type Showed = (u32, Option<Suspicion>, Vec<Credit>, Option<Origin>);
 /// Of a life: people, mailboxes, suspicions, credits.
-type ProgressedV2 =
-    (Vec<(PersonId, u8)>, Vec<(PersonId, PersonId)>, Vec<(PersonId, Suspicion)>, Vec<Credit>);
+type ProgressedV2 = (
+    Vec<(PersonId, u8)>,
+    Vec<(PersonId, PersonId)>,
+    Vec<(PersonId, Suspicion)>,
+    Vec<Credit>,
+    Option<Origin>,
+);
 /// Of a verdict: person, whether accepted, state, withdrawn, credits.
 type ReviewedV1 = (PersonId, bool, Option<u8>, Vec<Withdrawn>, Vec<Credit>);
 
@@ -228,15 +239,16 @@ impl Persisted for Event {
                 shape,
                 suspicion,
                 credits,
+                from,
             } => {
                 let first: ReferredV2 =
                     (*id, *inviter, *recipient, state.number(), *bind, *mailboxes);
-                record::encode(&(first, shape, suspicion, credits), out);
+                record::encode(&(first, (shape, suspicion, credits, from)), out);
             }
-            Self::Progressed { people, mailboxes, suspicions, credits } => {
+            Self::Progressed { people, mailboxes, suspicions, credits, from } => {
                 let numbers = people.iter().map(|(person, state)| (person, state.number()));
                 let numbers = numbers.collect::<Vec<_>>();
-                record::encode(&(numbers, mailboxes, suspicions, credits), out);
+                record::encode(&(numbers, mailboxes, suspicions, credits, from), out);
             }
             Self::Rewarded { person, rewards, codes, held } => {
                 record::encode(&(person, rewards, codes, held), out);
@@ -255,18 +267,19 @@ impl Persisted for Event {
         Ok(match (tag, version) {
             (1, 1) => {
                 let (id, inviter, recipient, state, bind) = record::decode(payload)?;
-                referred((id, inviter, recipient, state, bind, [None; 2]), 0, None, Vec::new())?
+                referred((id, inviter, recipient, state, bind, [None; 2]), Showed::default())?
             }
-            (1, 2) => referred(record::decode(payload)?, 0, None, Vec::new())?,
+            (1, 2) => referred(record::decode(payload)?, Showed::default())?,
             (1, 3) => {
-                let (first, shape, suspicion, credits) = record::decode(payload)?;
-                referred(first, shape, suspicion, credits)?
+                let (first, showed) = record::decode(payload)?;
+                referred(first, showed)?
             }
             (2, 1) => Self::progressed(named(record::decode(payload)?)?),
             (2, 2) => {
-                let (people, mailboxes, suspicions, credits): ProgressedV2 =
+                let (people, mailboxes, suspicions, credits, from): ProgressedV2 =
                     record::decode(payload)?;
-                Self::Progressed { people: named(people)?, mailboxes, suspicions, credits }
+                let people = named(people)?;
+                Self::Progressed { people, mailboxes, suspicions, credits, from }
             }
             (3, 1) => {
                 let (person, rewards, codes) = record::decode(payload)?;
@@ -304,9 +317,7 @@ fn named(people: Vec<(PersonId, u8)>) -> Result<Vec<(PersonId, ReferralState)>, 
 
 fn referred(
     (id, inviter, recipient, state, bind, mailboxes): ReferredV2,
-    shape: u32,
-    suspicion: Option<Suspicion>,
-    credits: Vec<Credit>,
+    (shape, suspicion, credits, from): Showed,
 ) -> Result<Event, Unreadable> {
     let state = known(state)?;
     Ok(Event::Referred {
@@ -319,6 +330,7 @@ fn referred(
         shape,
         suspicion,
         credits,
+        from,
     })
 }
 
@@ -390,6 +402,7 @@ mod tests {
             shape: 0,
             suspicion: None,
             credits: Vec::new(),
+            from: None,
         };
         assert_eq!(Event::decode(1, 1, &old).ok(), Some(referred([None; 2])));
         let event = referred([None, Some(PersonId(4))]);

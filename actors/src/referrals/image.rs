@@ -1,11 +1,11 @@
 //! The graph on disk. Version 1: edges, members, rewards, counters. Version 2: behind that, the
 //! mailboxes that are written in more than one way. Version 3: edges with the shape of an address;
 //! and behind all that, who is suspected, credits,
-//! who waits for the gate, and what was taken back.
+//! who waits for the gate, what was taken back, and where the newest came in from.
 
 use std::io;
 
-use crate::fraud::Signals;
+use crate::fraud::{Origin, Signals};
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::record::Unreadable;
@@ -18,6 +18,8 @@ use super::suspects::{Suspect, Verdict};
 type EdgeV1 = (u128, u128, u128, u8, i64);
 /// As before, and the shape.
 type EdgeV3 = (EdgeV1, u32);
+/// When, from which site and network.
+type ArrivalV3 = (i64, u64, u64);
 /// Person, signals, verdict, since when withheld.
 type SuspectV3 = (u128, u16, u8, Option<i64>);
 /// Person, since, state, last seen.
@@ -63,6 +65,12 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.list(state.held.iter().map(|person| person.get()))?;
     out.list(state.lost.iter().map(|(person, rules)| (person.get(), rules)))?;
     out.list(state.reclaimed.iter().map(|(person, codes)| (person.get(), *codes)))?;
+    out.list(
+        state
+            .arrivals
+            .iter()
+            .map(|(at, from)| -> ArrivalV3 { (at.micros(), from.site, from.network) }),
+    )?;
     out.put(&state.gate_open)
 }
 
@@ -139,6 +147,10 @@ fn suspected(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unrea
         state.reclaimed.insert(PersonId(person), codes);
         Ok(())
     })?;
+    input.list(|(at, site, network): ArrivalV3| {
+        state.arrivals.note(Origin { site, network }, Timestamp::from_micros(at));
+        Ok(())
+    })?;
     state.gate_open = input.take()?;
     Ok(())
 }
@@ -178,6 +190,7 @@ mod tests {
             shape: 0,
             suspicion: None,
             credits: Vec::new(),
+            from: None,
         };
         apply(&mut state, &event, Timestamp::from_micros(4));
         let mut old = Vec::new();

@@ -37,7 +37,7 @@ pub use policy::{Loyalty, Policy, QualityBonus, Tier};
 pub use reads::{Analytics, Ancestor, Chain, Leader, Network, Past};
 pub(crate) use review::Review;
 pub use review::{Cursor, Reviewed, Risk, Waiting};
-pub use score::{Part, Quality, Weights};
+pub use score::{Part, Quality, Standing, Weights};
 pub use state::ReferralState;
 pub(crate) use state::State;
 pub use suspects::Verdict;

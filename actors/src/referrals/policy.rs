@@ -51,6 +51,10 @@ pub struct Policy {
     pub loyalty: Loyalty,
     /// Below this score, with `quality_bonus.referred_min` referrals or more, rewards are paused.
     pub pause_below: f64,
+    /// Below this one, with as many, a warning is told.
+    pub warn_below: f64,
+    /// Below this one somebody should look.
+    pub review_below: f64,
     /// Referrals that the graph takes.
     pub edges_max: u32,
     /// Points for an inviter's own place for each redeemed referral.
@@ -80,6 +84,8 @@ impl Default for Policy {
             quality_bonus: QualityBonus { score: 0.85, referred_min: 5, codes: 2 },
             loyalty: Loyalty { days: 14, codes: 1 },
             pause_below: 0.2,
+            warn_below: 0.3,
+            review_below: 0.1,
             edges_max: 100_000_000,
             points_per_redeemed: 0,
             fraud: fraud::Policy::default(),

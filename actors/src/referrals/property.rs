@@ -10,7 +10,7 @@ use super::review::{self, Arrival, Review};
 use super::suspects::Verdict;
 use super::{Event, Policy, State, decide, image};
 use crate::cell::Decided;
-use crate::fraud::{Marks, Signal, Signals};
+use crate::fraud::{Marks, Origin, Signal, Signals};
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::quality::{Colour, Observation, Seen};
@@ -101,7 +101,7 @@ impl Told {
             }
             Step::Redeem { person, holder } => {
                 let (arrival, holder) = (arrival(person, false), holder.map(PersonId));
-                Some(decide::on_redeemed(&self.state, policy, &arrival, holder, id))
+                Some(decide::on_redeemed(&self.state, policy, &arrival, holder, id, now))
             }
             Step::See { person, kind } => {
                 let seen = [Observation { person: PersonId(person), kind, at: now }];
@@ -346,5 +346,21 @@ fn nobody_brings_the_other_spelling_of_their_own_mailbox_whichever_joined_first(
         }
         let event = arrives(&state, second, other, Some(first));
         assert!(!matches!(event, Some(Event::Referred { .. })), "{event:?}");
+    }
+}
+
+#[test]
+fn the_fourth_who_comes_in_from_one_address_in_a_day_is_noticed() {
+    let policy = Policy::default();
+    let mut state = State::default();
+    for person in 10..14 {
+        let origin = Some(Origin { site: 7, network: 8 });
+        let marks = Marks { origin, ..Marks::default() };
+        let arrival = Arrival { person: PersonId(person), marks, signals: Signals::NONE };
+        let (holder, now) = (Some(PersonId(1)), Timestamp::from_micros(person as i64));
+        let event = decide::on_redeemed(&state, &policy, &arrival, holder, Uuid(person), now);
+        apply(&mut state, &event, now);
+        let risk = review::risk(&state, &policy, PersonId(person));
+        assert_eq!(risk.reasons.len(), usize::from(person == 13), "{risk:?}");
     }
 }

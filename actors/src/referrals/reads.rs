@@ -374,7 +374,7 @@ mod tests {
                 model.members.insert(one, ReferralState::Redeemed);
                 let marks = Marks::default();
                 let arrival = Arrival { person: from, marks, signals: Signals::NONE };
-                decide::on_redeemed(state, &policy, &arrival, None, Uuid(0))
+                decide::on_redeemed(state, &policy, &arrival, None, Uuid(0), now)
             }
             _ => {
                 let (seen, is) = match other % 4 {
@@ -484,6 +484,7 @@ mod tests {
             shape,
             suspicion,
             credits,
+            from: None,
         }
     }
 

@@ -51,6 +51,46 @@ pub struct Part {
     pub weight: f64,
 }
 
+/// What a score comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Good,
+    /// It is worth a warning.
+    Warning,
+    /// Rewards are paused.
+    Paused,
+    /// Rewards are paused, and somebody should look.
+    Review,
+}
+
+impl Standing {
+    /// The name in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Paused => "paused",
+            Self::Review => "review",
+        }
+    }
+
+    fn of(policy: &Policy, judged: u32, score: f64) -> Self {
+        match score {
+            _ if judged < policy.quality_bonus.referred_min => Self::Good,
+            _ if score < policy.review_below => Self::Review,
+            _ if score < policy.pause_below => Self::Paused,
+            _ if score < policy.warn_below => Self::Warning,
+            _ => Self::Good,
+        }
+    }
+
+    pub(super) const fn is_paused(self) -> bool {
+        matches!(self, Self::Paused | Self::Review)
+    }
+}
+
 /// How good somebody's referrals are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quality {
@@ -60,6 +100,8 @@ pub struct Quality {
     pub judged: u32,
     /// In 0..1, to two decimals.
     pub score: f64,
+    /// What it comes to.
+    pub standing: Standing,
     /// What it is made of.
     pub parts: [Part; 4],
     /// What the person was granted.
@@ -107,5 +149,6 @@ pub(super) fn judge(
     let weighted: f64 = parts.iter().map(|part| part.value * part.weight).sum();
     let total: f64 = parts.iter().map(|part| part.weight).sum();
     let score = if total > 0.0 { (weighted / total * 100.0).round() / 100.0 } else { 0.0 };
-    Quality { referred, judged, score, parts, rewards: Vec::new() }
+    let standing = Standing::of(policy, judged, score);
+    Quality { referred, judged, score, standing, parts, rewards: Vec::new() }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::Arrivals;
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::record;
 
@@ -186,6 +187,8 @@ pub(crate) struct State {
     pub(super) reclaimed: BTreeMap<PersonId, u32>,
     /// People to whom codes are due when the gate opens.
     pub(super) held: BTreeSet<PersonId>,
+    /// Where the newest came in from.
+    pub(super) arrivals: Arrivals,
     /// Whether the gate let anybody in when it moved last, as far as that is known.
     pub(super) gate_open: Option<bool>,
 }
@@ -339,6 +342,7 @@ impl State {
             self.credits.iter().collect::<BTreeMap<_, _>>(),
             self.points.iter().collect::<BTreeMap<_, _>>(),
             (&self.held, self.gate_open, &self.lost, &self.reclaimed),
+            self.arrivals.iter().collect::<Vec<_>>(),
         ))
     }
 

@@ -88,11 +88,11 @@ struct Redeemed<'a> {
 }
 
 pub(in crate::http) async fn redeem(call: Call) -> Answer {
-    let Input { node, client, tag, mut fields } = call.input().await?;
+    let Input { node, client, origin, tag, mut fields } = call.input().await?;
     let code = fields.parsed("code", |text| InviteCode::parse(text, &node.code_prefix));
     let email = fields.parsed("email", Email::parse);
     let (code, email) = fields.finish(code.zip(email))?;
-    let redeeming = node.engine.redeem(code, email.clone(), tag);
+    let redeeming = node.engine.redeem(code, email.clone(), origin, tag);
     let redeemed = within_budget(&node, client, redeeming).await?;
     ok(&Redeemed {
         status: "success",
@@ -127,13 +127,13 @@ struct Reserved {
 }
 
 pub(in crate::http) async fn reserve(call: Call) -> Answer {
-    let Input { node, client, tag, mut fields } = call.input().await?;
+    let Input { node, client, origin, tag, mut fields } = call.input().await?;
     let code = fields.parsed("code", |text| InviteCode::parse(text, &node.code_prefix));
     let email = fields.parsed("email", Email::parse);
     let seconds = fields.optional_integer("hold_seconds", HOLD_SECONDS);
     let (code, email) = fields.finish(code.zip(email))?;
     let seconds = seconds.unwrap_or(HOLD_SECONDS_DEFAULT);
-    let reserving = node.engine.reserve(code, email, seconds, tag);
+    let reserving = node.engine.reserve(code, email, seconds, origin, tag);
     let reserved = within_budget(&node, client, reserving).await?;
     let status = if reserved.already { StatusCode::OK } else { StatusCode::CREATED };
     json(

@@ -145,6 +145,8 @@ fn message(granted: &[Reward], next: Option<&Milestone>, paused: bool, held: boo
 struct Quality<'a> {
     referred_count: u32,
     quality_score: f64,
+    /// `good`, or what follows from a bad score.
+    standing: &'static str,
     rewards: Vec<Granted<'a>>,
     parts: Vec<Part>,
 }
@@ -164,6 +166,7 @@ pub(in crate::http) async fn quality(mut call: Call) -> Answer {
     ok(&Quality {
         referred_count: quality.referred,
         quality_score: (quality.score * 100.0).round() / 100.0,
+        standing: quality.standing.as_str(),
         rewards: quality.rewards.iter().map(Granted::from).collect(),
         parts: parts
             .map(|part| Part { name: part.name, value: part.value, weight: part.weight })

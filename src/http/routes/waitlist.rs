@@ -59,7 +59,7 @@ struct Joined<'a> {
 }
 
 pub(in crate::http) async fn join(call: Call) -> Answer {
-    let Input { node, client, tag, mut fields } = call.input().await?;
+    let Input { node, origin, tag, mut fields, .. } = call.input().await?;
     let email = fields.parsed("email", Email::parse);
     let use_case = fields.text("use_case", 1..=USE_CASE_CHARACTERS_MAX);
     let persona = fields.text("persona", 0..=PERSONA_CHARACTERS_MAX);
@@ -76,7 +76,7 @@ pub(in crate::http) async fn join(call: Call) -> Answer {
         persona,
         referral_code,
         metadata,
-        client: Some(client.address),
+        client: origin,
     });
     let joined = node.engine.join(fields.finish(whole)?, tag).await?;
     let (standing, already) = (&joined.standing, joined.already);
