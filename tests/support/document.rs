@@ -25,16 +25,8 @@ pub(crate) type Seen = (String, String, u16);
 
 /// Keywords that say nothing about a value, or nothing that is looked at here. Patterns are left to
 /// a validator that has regular expressions.
-const SILENT: [&str; 8] = [
-    "description",
-    "examples",
-    "default",
-    "pattern",
-    "propertyNames",
-    "multipleOf",
-    "x-note",
-    "discriminator",
-];
+const SILENT: [&str; 6] =
+    ["description", "examples", "default", "pattern", "propertyNames", "multipleOf"];
 
 /// The document itself.
 pub(crate) fn document() -> &'static Value {

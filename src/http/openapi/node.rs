@@ -1,6 +1,5 @@
 //! What is asked of the node itself.
 
-use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 
@@ -9,6 +8,8 @@ use super::operation::{Described, get, post};
 use super::texts::{text, words};
 use crate::http::error::{NO_SNAPSHOT, NOT_FOUND, NOT_READY};
 use crate::http::routes::operations::{Alive, Health, Index, Ready, Snapshot};
+
+const TAR: &str = "application/x-tar";
 
 pub(super) fn operations() -> Vec<Described> {
     let mut all = watching();
@@ -46,15 +47,11 @@ fn watching() -> Vec<Described> {
 }
 
 fn keeping() -> Vec<Described> {
-    let tar = text().extensions(Some(
-        [("x-note", Value::from("POSIX tar; its last entry is the manifest"))]
-            .into_iter()
-            .collect(),
-    ));
+    let tar = text().content_media_type(TAR);
     vec![
         post("/api/operations/backup", "Copy the node at one moment into one file")
-            .about("An answer that ends without its manifest is none.")
-            .answers_with(200, "The backup as it is written", "application/x-tar", tar),
+            .about("A tar file. One that ends without its manifest is no backup.")
+            .answers_with(200, "The backup as it is written", TAR, tar),
         post("/api/operations/snapshot", "Write the state down now")
             .answers::<Snapshot>(200, "The snapshot")
             .refuses([&NO_SNAPSHOT]),
