@@ -142,5 +142,5 @@ fn response(kinds: &[&'static Kind]) -> Response {
 }
 
 fn told(schema: ObjectBuilder, about: &str) -> utoipa::openapi::header::Header {
-    HeaderBuilder::new().schema(schema).description(Some(about)).build()
+    HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build()
 }
