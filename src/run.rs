@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::backup;
 use crate::config::{Config, Server};
+use crate::disposable;
 use crate::http::accept::{self, Limits};
 use crate::http::{
     self, Admission, Complaints, DiskGuard, Doorkeeper, Guesses, Node, Proxies, Service,
@@ -60,6 +61,14 @@ pub enum RunError {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// The list of disposable domains.
+    #[error("cannot read fraud.disposable_domains, {path}")]
+    DisposableDomains {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The journal.
     #[error("cannot open the journal")]
     Open(#[from] OpenError),
@@ -92,7 +101,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     }
     let recorder = Recorder::install(start)?;
     let (keys, identity) = directory(&config.storage.dir)?;
-    let (engine, recovery) = Engine::open(options(&config), identity).await?;
+    let disposable = disposable_domains(&config.fraud.disposable_domains)?;
+    let (engine, recovery) = Engine::open(options(&config, &disposable), identity).await?;
     let path = &config.storage.dir;
     backup::sweep(path).map_err(|source| RunError::Directory { path: path.clone(), source })?;
     let listeners = listen(&config.server).await?;
@@ -130,7 +140,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         let router = http::router(&node, service);
         servers.spawn(accept::serve(listener, router, limits.clone(), stop.clone()));
     }
-    let _background = background(node, recorder, config.waves.schedule());
+    let mut background = background(node, recorder, config.waves.schedule());
+    background.spawn(disposable.follow());
 
     let outcome = tokio::select! {
         () = shutdown => Ok(()),
@@ -175,7 +186,12 @@ fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
     Ok((keys, Identity::new(&secret)))
 }
 
-fn options(config: &Config) -> Options {
+fn disposable_domains(file: &str) -> Result<disposable::Source, RunError> {
+    disposable::Source::open(file)
+        .map_err(|source| RunError::DisposableDomains { path: file.into(), source })
+}
+
+fn options(config: &Config, disposable: &disposable::Source) -> Options {
     Options {
         dir: config.storage.dir.clone(),
         policies: config.policies(),
@@ -184,6 +200,7 @@ fn options(config: &Config) -> Options {
         cache_bytes: config.storage.cache_bytes,
         accept_loss: config.storage.accept_loss,
         snapshots: config.snapshots.policy(&config.archive),
+        disposable: disposable.domains.clone(),
         clock: actors::Clock::system(),
     }
 }

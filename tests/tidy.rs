@@ -118,7 +118,8 @@ fn the_journal_knows_no_business_word() {
 
 #[test]
 fn nothing_names_a_place_outside_the_repository() {
-    let files = files(|_| true);
+    // A list of domains names none, though some look like pages.
+    let files = files(|path| !path.ends_with("disposable-domains.txt"));
     let pages: Vec<String> =
         files.iter().filter(|file| file.path.ends_with(".md")).map(|file| file.name()).collect();
     assert_none(files.iter().flat_map(|file| outside_faults(file, &pages)).collect());

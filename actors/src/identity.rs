@@ -3,9 +3,12 @@
 //! All three derivations hang on one secret of 32 bytes, kept beside the journal. Losing it orphans
 //! every person; leaking it lets its finder test guesses at addresses against ids.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::fraud::{Marks, Origin};
 use crate::ids::{Email, PersonId};
 
 const TOKEN_PREFIX: &str = "person_";
@@ -14,6 +17,11 @@ const REFERRAL_DIGITS: usize = 8;
 const HALF_BITS: u32 = 20;
 const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
 const ROUNDS: usize = 6;
+/// Bits of an IPv4 address that tell the machines of one network apart.
+const V4_HOST_BITS: u32 = 8;
+/// Bits of an IPv6 address that name what one customer has, and what a provider gives to a site.
+const V6_SITE_BITS: u32 = 64;
+const V6_NET_BITS: u32 = 48;
 /// Crockford's base 32: no I, L, O or U, so that a code survives being read aloud.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -22,6 +30,7 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 pub struct Identity {
     person: Hmac<Sha256>,
     token: Hmac<Sha256>,
+    origin: Hmac<Sha256>,
     rounds: [u64; ROUNDS],
 }
 
@@ -48,7 +57,12 @@ impl Identity {
             mac.update(&[u8::try_from(round).unwrap_or(0)]);
             *key = u64::from_le_bytes(head(&mac.finalize().into_bytes()));
         }
-        Self { person: keyed(b"vobee person id"), token: keyed(b"vobee person token"), rounds }
+        Self {
+            person: keyed(b"vobee person id"),
+            token: keyed(b"vobee person token"),
+            origin: keyed(b"vobee origin"),
+            rounds,
+        }
     }
 
     /// The person behind an address: HMAC-SHA-256 of its folded form, cut to a version 8 UUID (RFC
@@ -65,8 +79,55 @@ impl Identity {
     /// it.
     #[must_use]
     pub fn mailbox(&self, email: &Email) -> Option<PersonId> {
-        let plain = self.person(&email.canonical());
-        (plain != self.person(email)).then_some(plain)
+        let plain = email.canonical();
+        (plain.folded() != email.folded()).then(|| self.person(&plain))
+    }
+
+    /// What an address, and a request from `client`, show of whoever sent it.
+    #[must_use]
+    pub fn marks(&self, email: &Email, disposable: bool, client: Option<IpAddr>) -> Marks {
+        Marks {
+            mailbox: self.mailbox(email),
+            shape: self.shape(email),
+            disposable,
+            origin: client.and_then(|client| self.origin(client)),
+        }
+    }
+
+    /// The same for addresses that differ in digits only, or in a plus tag.
+    fn shape(&self, email: &Email) -> u32 {
+        let plain = email.canonical().folded();
+        let (local, domain) = plain.rsplit_once('@').unwrap_or_default();
+        let letters = local.bytes().filter(|byte| !byte.is_ascii_digit());
+        let bytes = letters.chain([b'@']).chain(domain.bytes());
+        let hash = bytes.fold(self.rounds[0], |hash, byte| spread(hash ^ u64::from(byte)));
+        (hash >> u32::BITS) as u32
+    }
+
+    /// Where a request came from, unless that is a machine or a network of one's own.
+    fn origin(&self, client: IpAddr) -> Option<Origin> {
+        let (site, network) = match client.to_canonical() {
+            IpAddr::V4(address) if address.is_loopback() || address.is_private() => return None,
+            IpAddr::V4(address) => {
+                let bits = address.to_ipv6_mapped().to_bits();
+                (bits, bits >> V4_HOST_BITS)
+            }
+            IpAddr::V6(address) if address.is_loopback() || address.is_unique_local() => {
+                return None;
+            }
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                (bits >> (Ipv6Addr::BITS - V6_SITE_BITS), bits >> (Ipv6Addr::BITS - V6_NET_BITS))
+            }
+        };
+        let named = |kind: u8, bits: u128| {
+            let mut mac = self.origin.clone();
+            mac.update(&[kind]);
+            mac.update(&bits.to_be_bytes());
+            u64::from_le_bytes(head(&mac.finalize().into_bytes()))
+        };
+        let kind = u8::from(client.to_canonical().is_ipv6());
+        Some(Origin { site: named(kind, site), network: named(kind | 2, network) })
     }
 
     /// The token that lets its holder read and leave as this person.
@@ -140,10 +201,13 @@ impl Identity {
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014), keyed, cut to half a block.
 fn mix(half: u64, key: u64) -> u64 {
-    let mut z = half.wrapping_add(key);
+    spread(half.wrapping_add(key)) & HALF_MASK
+}
+
+fn spread(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) & HALF_MASK
+    z ^ (z >> 31)
 }
 
 fn head<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -177,6 +241,40 @@ mod tests {
         let plain = identity.person(&email("ada@gmail.com"));
         assert_eq!(identity.mailbox(&email("A.da+news@googlemail.com")), Some(plain));
         assert_eq!(identity.mailbox(&email("Ada@gmail.com")), None);
+    }
+
+    #[test]
+    fn addresses_that_differ_in_digits_share_a_shape_and_no_others() {
+        let identity = Identity::new(&[1; 32]);
+        let shape = |text: &str| identity.marks(&email(text), false, None).shape;
+        assert_eq!(shape("ada1@example.com"), shape("Ada27+x@example.com"));
+        assert_eq!(shape("ada1@example.com"), shape("1ada@example.com"));
+        assert_ne!(shape("ada1@example.com"), shape("adb1@example.com"));
+        assert_ne!(shape("ada1@example.com"), shape("ada1@example.org"));
+        let other = Identity::new(&[2; 32]).marks(&email("ada1@example.com"), false, None);
+        assert_ne!(other.shape, shape("ada1@example.com"), "a keyed hash");
+    }
+
+    #[test]
+    fn an_origin_names_address_and_network_and_nothing_at_home() {
+        let identity = Identity::new(&[1; 32]);
+        let origin = |text: &str| {
+            let client = text.parse().expect("an address");
+            identity.marks(&email("a@example.com"), false, Some(client)).origin
+        };
+        let [one, same] = ["203.0.113.7", "::ffff:203.0.113.7"].map(origin);
+        let one = one.expect("an origin");
+        assert_eq!(Some(one), same);
+        let near = origin("203.0.113.8").expect("an origin");
+        assert_eq!((near.network, near.site == one.site), (one.network, false));
+        assert_ne!(origin("203.0.114.7").expect("an origin").network, one.network);
+        let [six, tenant] = ["2001:db8:1:2::1", "2001:db8:1:2::ffff"].map(origin);
+        assert_eq!(six, tenant);
+        let next = origin("2001:db8:1:3::1").expect("an origin");
+        assert_eq!(Some(next.network), six.map(|six| six.network));
+        for home in ["127.0.0.1", "10.1.2.3", "192.168.0.9", "::1", "fd00::1"] {
+            assert_eq!(origin(home), None, "{home}");
+        }
     }
 
     #[test]

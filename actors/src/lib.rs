@@ -14,6 +14,7 @@
 //! | `role`, `mailbox` | an actor's life, and the way into it |
 //! | `committer` | the one writer of the journal; answers wait here |
 //! | `supervisor` | starts actors, and starts them again |
+//! | [`fraud`] | signs that somebody is not who they seem, and what they weigh |
 //! | [`event`], `record` | the union of events, and their form in the journal |
 //! | [`policies`] | where everybody would stand under another scoring policy |
 //! | `image`, `snapshotter` | a state on disk, and who puts it there |
@@ -37,6 +38,7 @@ pub mod engine;
 pub mod entropy;
 pub mod error;
 pub mod event;
+pub mod fraud;
 pub mod identity;
 pub mod ids;
 mod image;

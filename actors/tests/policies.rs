@@ -63,6 +63,7 @@ async fn play(launch: &Launch, steps: &[Step], first: usize) {
                     persona: PERSONAS[persona].to_owned(),
                     referral_code: None,
                     metadata: Vec::new(),
+                    client: None,
                 };
                 engine.join(join, None).await.unwrap();
             }

@@ -11,6 +11,7 @@
 //! from. What is deliberately absent: includes, substitution, and settings that have no effect.
 
 mod archive;
+mod fraud;
 mod invites;
 mod layers;
 mod limits;
@@ -33,6 +34,7 @@ mod waitlist;
 mod waves;
 
 pub use archive::Archive;
+pub use fraud::{Fraud, FraudWeights};
 pub use invites::Invites;
 pub use limits::Limits;
 pub use load::{Entry, Flag, Loaded, SHIPPED, Sources, lay_over, load};

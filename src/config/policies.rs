@@ -1,7 +1,7 @@
 //! From settings to the policies that the engine decides by.
 
 use actors::referrals::RewardKind;
-use actors::{Policies, invites, quality, referrals, waitlist};
+use actors::{Policies, fraud, invites, quality, referrals, waitlist};
 
 use super::{Config, Invites, Lines, Quality, Referrals, Tier, Waitlist};
 
@@ -10,9 +10,9 @@ impl Config {
     #[must_use]
     pub fn policies(&self) -> Policies {
         Policies {
-            waitlist: self.waitlist.policy(),
+            waitlist: waitlist::Policy { fraud: self.fraud.policy(), ..self.waitlist.policy() },
             invites: self.invites.policy(),
-            referrals: self.referrals.policy(),
+            referrals: referrals::Policy { fraud: self.fraud.policy(), ..self.referrals.policy() },
             quality: self.quality.policy(),
         }
     }
@@ -35,6 +35,7 @@ impl Waitlist {
             keywords: scoring.keywords.clone(),
             keyword_points: scoring.keyword_points,
             entries_max: self.entries_max,
+            fraud: fraud::Policy::default(),
         }
     }
 }
@@ -70,6 +71,8 @@ impl Referrals {
             },
             loyalty: referrals::Loyalty { days: self.loyalty.days, codes: self.loyalty.codes },
             edges_max: self.edges_max,
+            points_per_redeemed: self.points_per_redeemed,
+            fraud: fraud::Policy::default(),
         }
     }
 }

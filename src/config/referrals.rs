@@ -11,6 +11,8 @@ pub struct Referrals {
     pub edges_max: u32,
     /// Days after which a referral counts half in the recency part.
     pub half_life_days: f64,
+    /// Points for the inviter's own place for each redeemed referral.
+    pub points_per_redeemed: i32,
     /// Below this quality score, with `quality_bonus.referred_min` referrals, rewards pause.
     pub pause_below: f64,
     /// What each part of the quality score counts; they sum to 1.
@@ -81,6 +83,7 @@ impl Default for Referrals {
         Self {
             edges_max: 100_000_000,
             half_life_days: 30.0,
+            points_per_redeemed: 0,
             pause_below: 0.2,
             weights: ReferralWeights::default(),
             quality_bonus: QualityBonus { score: 0.85, referred_min: 5, codes: 2 },
@@ -105,6 +108,7 @@ impl Default for ReferralWeights {
 pub(super) const RULES: &[Rule] = &[
     Rule::whole("referrals.edges_max", 1, 1_000_000_000),
     Rule::number("referrals.half_life_days", 0.01, 3_650.0),
+    Rule::whole("referrals.points_per_redeemed", 0, 1_000_000),
     Rule::number("referrals.pause_below", 0.0, 1.0),
     Rule::number("referrals.weights.recency", 0.0, 1.0),
     Rule::number("referrals.weights.conversion", 0.0, 1.0),

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
 use super::{
-    Archive, Invites, Limits, Log, Metrics, Quality, Referrals, Server, Snapshots, Storage,
-    Waitlist, Waves, archive, invites, limits, log, metrics, quality, referrals, server, snapshots,
-    storage, waitlist, waves,
+    Archive, Fraud, Invites, Limits, Log, Metrics, Quality, Referrals, Server, Snapshots, Storage,
+    Waitlist, Waves, archive, fraud, invites, limits, log, metrics, quality, referrals, server,
+    snapshots, storage, waitlist, waves,
 };
 
 /// Every setting of a node. The default is the one that `config/vobee.toml` shows.
@@ -30,6 +30,8 @@ pub struct Config {
     pub invites: Invites,
     /// Referrals and their rewards.
     pub referrals: Referrals,
+    /// Signs of fraud.
+    pub fraud: Fraud,
     /// Quality gates.
     pub quality: Quality,
     /// The log.
@@ -50,7 +52,7 @@ impl Config {
 
 /// Every setting there is, in the order of the shipped file.
 pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
-    const ALL: [&[Rule]; 12] = [
+    const ALL: [&[Rule]; 13] = [
         server::RULES,
         storage::RULES,
         snapshots::RULES,
@@ -60,6 +62,7 @@ pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
         waves::RULES,
         invites::RULES,
         referrals::RULES,
+        fraud::RULES,
         quality::RULES,
         log::RULES,
         metrics::RULES,

@@ -105,6 +105,9 @@ pub(super) static ALREADY_REFERRED: Kind =
 pub(super) static GRAPH_FULL: Kind =
     kind(S::SERVICE_UNAVAILABLE, "graph-full", "Referral graph full");
 
+pub(super) static NOTHING_TO_REVIEW: Kind =
+    kind(S::NOT_FOUND, "nothing-to-review", "Nothing to review");
+
 pub(super) static IN_FLIGHT: Kind =
     kind(S::CONFLICT, "request-in-flight", "Request still in flight");
 pub(super) static KEY_REUSED: Kind =
@@ -440,6 +443,13 @@ fn referrals(rejection: referrals::Rejection) -> Problem {
         R::AlreadyReferred => Problem::new(&ALREADY_REFERRED, "somebody else was first"),
         R::AlreadyMember => Problem::new(&ALREADY_MEMBER, "the recipient is already a member"),
         R::GraphFull => full(&GRAPH_FULL, "there is no room for more referrals"),
+        R::UnknownCursor => {
+            Problem::field("after", "is not a cursor of this list; start again without it")
+        }
+        R::NothingToReview => Problem::new(
+            &NOTHING_TO_REVIEW,
+            "nothing was noticed about this address, and nobody has brought it",
+        ),
     }
 }
 

@@ -32,7 +32,7 @@ use axum::Router;
 
 use auth::Access::{Admin, App, Metrics, Person, Probe, Public};
 use endpoint::Routes;
-use routes::{invites, operations, past, policies, quality, referrals, waitlist};
+use routes::{invites, operations, past, policies, quality, referrals, review, waitlist};
 
 pub(crate) use admission::Admission;
 pub(crate) use auth::Doorkeeper;
@@ -84,6 +84,10 @@ fn routes() -> Routes {
         .get("/api/quality/alerts", App, quality::alerts)
         .get("/api/quality/history", App, quality::history)
         .post("/api/quality/metrics", Admin, quality::drill)
+        .get("/api/quality/risk/{email}", App, review::risk)
+        .get("/api/quality/review", Admin, review::page)
+        .post("/api/quality/review/{email}/accept", Admin, review::accept)
+        .post("/api/quality/review/{email}/reject", Admin, review::reject)
         .post("/api/operations/backup", Admin, operations::backup)
         .post("/api/operations/snapshot", Admin, operations::snapshot)
         .post("/api/operations/compact", Admin, operations::compact)

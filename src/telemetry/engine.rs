@@ -54,6 +54,7 @@ fn fill_invites(stats: &invites::Stats) {
 fn fill_referrals(stats: &referrals::Stats) {
     counter!("vobee_referral_shares_total").absolute(stats.shares);
     counter!("vobee_referral_conversions_total").absolute(stats.conversions);
+    gauge!("vobee_referral_reviews_open").set(stats.reviews as f64);
     for (state, count) in ReferralState::ALL.into_iter().zip(stats.by_state) {
         gauge!("vobee_referrals", "state" => state.as_str()).set(count as f64);
     }

@@ -52,6 +52,7 @@ pub(super) const FAMILIES: &[Family] = &[
     counter("vobee_referral_conversions_total", "Referrals whose recipient redeemed a code."),
     counter("vobee_referral_rejections_total", "Referrals that were refused, by reason."),
     gauge("vobee_referrals", "Referrals, by state."),
+    gauge("vobee_referral_reviews_open", "People on whom a verdict is awaited."),
     gauge("vobee_trust_score_ratio", "Trust score, 0 to 1."),
     gauge("vobee_churn_ratio", "Members who left or went quiet, as a share of all."),
     gauge("vobee_fraud_ratio", "Flagged, as a share of joins, redemptions and shares."),

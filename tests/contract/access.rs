@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 40] = [
+const ROUTES: [(&str, &str, &[&str]); 44] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -54,6 +54,10 @@ const ROUTES: [(&str, &str, &[&str]); 40] = [
     ("GET", "/api/quality/alerts", APP),
     ("GET", "/api/quality/history", APP),
     ("POST", "/api/quality/metrics", ADMIN),
+    ("GET", "/api/quality/risk/ada%40example.com", APP),
+    ("GET", "/api/quality/review", ADMIN),
+    ("POST", "/api/quality/review/ada%40example.com/accept", ADMIN),
+    ("POST", "/api/quality/review/ada%40example.com/reject", ADMIN),
     ("POST", "/api/operations/snapshot", ADMIN),
     ("POST", "/api/operations/compact", ADMIN),
     ("GET", "/health", EVERYBODY),

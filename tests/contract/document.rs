@@ -265,6 +265,12 @@ fn referrals(admin: &mut Client) {
         admin.get(&format!("/api/referrals/{path}")).expect(200);
     }
     admin.get("/api/referrals/jon@example.com/chain").expect(200);
+    admin.get("/api/quality/risk/jon@example.com").expect(200);
+    admin.get("/api/quality/review").expect(200);
+    for (name, verdict) in [("jon", "accept"), ("kim", "reject"), ("kim", "reject?dry_run=true")] {
+        let path = format!("/api/quality/review/{name}@example.com/{verdict}");
+        admin.post(&path, &json!({})).expect(200);
+    }
 }
 
 /// With an alert, so that its fields are seen too.

@@ -9,4 +9,5 @@ mod operations;
 mod policies;
 mod quality;
 mod referrals;
+mod review;
 mod waitlist;

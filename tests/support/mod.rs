@@ -100,9 +100,11 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("a child process") {
                 return Some(status);
             }
+            // Somebody else's node may answer there while this one has not come to listen.
+            let listens = self.log().contains("listening on");
             let ready = Client::try_new(self.port())
                 .and_then(|mut c| c.try_send("GET", "/readyz", &[], b""));
-            if ready.is_ok_and(|answer| answer.status == 200) {
+            if listens && ready.is_ok_and(|answer| answer.status == 200) {
                 let key = self.data().join("keys").join("admin.key");
                 // A restored node has none in clear: whoever restored it knows the key.
                 if let Ok(key) = std::fs::read_to_string(key) {
@@ -194,6 +196,11 @@ impl Server {
     }
 
     pub(crate) fn start_without_waiting(&mut self) {
+        // Somebody may have taken them meanwhile.
+        if self.ports.iter().any(|port| !is_free(*port)) {
+            self.ports = free_ports();
+            self.base_url = format!("http://127.0.0.1:{}", self.ports[0]);
+        }
         let (child, log) = spawn(&self.wrapper, &self.data, self.ports, &self.settings);
         (self.child, self.log) = (child, log);
     }
@@ -264,11 +271,15 @@ fn free_ports() -> [u16; 5] {
             assert!(next < COUNT, "every port is taken");
             let port = FIRST + start.wrapping_add(next) % COUNT;
             let port = u16::try_from(port).expect("the range ends below the highest port");
-            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            if is_free(port) {
                 return port;
             }
         }
     })
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
 /// What a node says, while it says it.

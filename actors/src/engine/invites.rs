@@ -77,7 +77,8 @@ impl Engine {
     ) -> Result<Redeemed, Error> {
         let person = self.identity().person(&email);
         let sections = vec![Self::section(person, &Text::Address(&email))];
-        let command = invites::Redeem { code, person };
+        let marks = self.marks(&email, None);
+        let command = invites::Redeem { code, person, marks };
         let now = self.now();
         let run = |request| self.0.invites.redeem(now, request, command, sections);
         let redeemed = self.once::<_, Rejection, _>(tag, run).await;
@@ -100,7 +101,8 @@ impl Engine {
         let sections = vec![Self::section(person, &Text::Address(&email))];
         let now = self.now();
         let reservation = entropy::uuid(now);
-        let command = invites::Reserve { reservation, code, person, seconds };
+        let marks = self.marks(&email, None);
+        let command = invites::Reserve { reservation, code, person, seconds, marks };
         let run = |request| self.0.invites.reserve(now, request, command, sections);
         self.once::<_, Rejection, _>(tag, run).await
     }

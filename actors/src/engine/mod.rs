@@ -23,5 +23,6 @@ pub use invites::Generate;
 pub use open::{Engine, OpenError, Options, Policies, Recovery};
 pub use past::Explanation;
 pub use quality::Sighting;
+pub use referrals::Verdict;
 pub use stats::{ActorStats, Stats};
 pub use waitlist::{Join, Page, Sent, Wave};

@@ -1,5 +1,6 @@
 //! Opening, closing and watching an engine.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,9 @@ use crate::clock::Clock;
 use crate::committer::{Committer, Fatal};
 use crate::entropy;
 use crate::error::{Error, Failure};
+use crate::fraud::{DisposableDomains, Marks};
 use crate::identity::Identity;
-use crate::ids::{PersonId, Timestamp};
+use crate::ids::{Email, PersonId, Timestamp};
 use crate::mailbox::{Live, Mailbox};
 use crate::people::{self, People, Text};
 use crate::record;
@@ -60,6 +62,8 @@ pub struct Options {
     pub accept_loss: bool,
     /// When snapshots are taken, and what becomes of the records that they cover.
     pub snapshots: snapshotter::Policy,
+    /// Domains of addresses to throw away; replaced at will.
+    pub disposable: DisposableDomains,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -100,6 +104,7 @@ pub struct Engine(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) identity: Identity,
+    pub(super) disposable: DisposableDomains,
     pub(super) clock: Clock,
     pub(super) policies: Policies,
     pub(super) committer: Committer,
@@ -201,6 +206,7 @@ impl Engine {
         };
         let engine = Self(Arc::new(Inner {
             identity,
+            disposable: options.disposable.clone(),
             clock: clock.clone(),
             policies: policies.clone(),
             committer,
@@ -225,6 +231,11 @@ impl Engine {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    /// What an address, and a request from `client`, show of whoever sent it.
+    pub(super) fn marks(&self, email: &Email, client: Option<IpAddr>) -> Marks {
+        self.0.identity.marks(email, self.0.disposable.has(email), client)
     }
 
     /// The time, as events get it.

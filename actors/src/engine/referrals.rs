@@ -2,15 +2,24 @@
 
 use crate::entropy;
 use crate::error::{Error, Rejection};
-use crate::ids::{Email, InviteCode, PersonId, Uuid};
+use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
 use crate::people::{Profile, Text};
 use crate::referrals::{
-    self, Analytics, Bind, Chain, Leader, Milestone, Network, RecipientIs, Reward,
+    self, Analytics, Bind, Chain, Cursor, Leader, Milestone, Network, RecipientIs, Reviewed,
+    Reward, Risk, Waiting,
 };
 use crate::request::RequestTag;
 use crate::waitlist::{self, EntryState};
 
 use super::Engine;
+
+/// Where a list of those who are suspected goes on, as it was told.
+fn parse_cursor(text: &str) -> Option<Cursor> {
+    let (at, person) = text.split_once('-')?;
+    let micros = i64::from_str_radix(at, 16).ok()?;
+    let person = u128::from_str_radix(person, 16).ok()?;
+    Some((Timestamp::from_micros(micros), PersonId(person)))
+}
 
 /// The answer to a share.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +30,15 @@ pub struct Shared {
     pub already: bool,
     /// The code that is the recipient's now.
     pub invite_code: Option<InviteCode>,
+}
+
+/// What a verdict has done, or would do, and who the people in it are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// What it does.
+    pub reviewed: Reviewed,
+    /// The addresses of those in it, as far as they are known.
+    pub addresses: Vec<(PersonId, Option<String>)>,
 }
 
 /// The answer to a claim.
@@ -36,7 +54,7 @@ pub struct Earned {
     pub next: Option<Milestone>,
     /// Whether rewards are paused because the referrals are of poor quality.
     pub paused: bool,
-    /// Whether codes are due and wait for the gate to open: the next claim after that gets them.
+    /// Whether codes are due and come by themselves when the gate opens.
     pub held: bool,
 }
 
@@ -63,7 +81,8 @@ impl Engine {
             id: entropy::uuid(now),
             inviter: from,
             recipient: to,
-            mailboxes: [identity.mailbox(&inviter), identity.mailbox(&recipient)],
+            mailbox: identity.mailbox(&inviter),
+            marks: self.marks(&recipient, None),
             recipient_is: self.recipient_is(to).await?,
             bind: code.map_or(Bind::Oldest, Bind::Code),
         };
@@ -110,6 +129,79 @@ impl Engine {
         let codes = self.0.invites.free(now, person).await?;
         let referrals::Earned { granted, next, paused, held } = earned;
         Ok(Earned { earned: !granted.is_empty(), granted, codes, next, paused, held })
+    }
+
+    /// What is known against somebody.
+    ///
+    /// # Errors
+    /// [`waitlist::Rejection`] when neither the graph nor the list knows the person.
+    pub async fn risk(&self, person: PersonId) -> Result<Risk, Error> {
+        let risk = self.0.referrals.risk(self.now(), person).await?;
+        if !risk.known {
+            self.standing(person).await?;
+        }
+        Ok(risk)
+    }
+
+    /// Those on whom a verdict is awaited, longest first, each with the addresses of the person and
+    /// of the inviter as far as they are known, and where the list goes on.
+    ///
+    /// # Errors
+    /// [`referrals::Rejection::UnknownCursor`].
+    pub async fn reviews(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(Waiting, [Option<String>; 2])>, Option<String>), Error> {
+        let unknown = referrals::Rejection::UnknownCursor;
+        let after = after.map(|cursor| parse_cursor(cursor).ok_or(unknown)).transpose()?;
+        let (waiting, next) = self.0.referrals.waiting(self.now(), after, limit).await?;
+        let people = waiting.iter().map(|waiting| waiting.person).collect();
+        // Who has no inviter is not held up; a person of id 0 has no address.
+        let inviters = waiting.iter().map(|waiting| waiting.risk.inviter.unwrap_or(PersonId(0)));
+        let inviters = self.addresses(inviters.collect()).await;
+        let addresses = self.addresses(people).await.into_iter().zip(inviters);
+        let addresses = addresses.map(|(person, inviter)| [person, inviter]);
+        let next = next.map(|(at, person)| format!("{:x}-{:032x}", at.micros(), person.get()));
+        Ok((waiting.into_iter().zip(addresses).collect(), next))
+    }
+
+    /// A verdict on somebody: accepted like others, or rejected, which undoes what the false
+    /// account has caused.
+    ///
+    /// # Errors
+    /// [`referrals::Rejection::NothingToReview`].
+    pub async fn review(
+        &self,
+        person: PersonId,
+        accept: bool,
+        tag: Option<RequestTag>,
+    ) -> Result<Verdict, Error> {
+        let now = self.now();
+        let run =
+            |request| self.0.referrals.review(now, request, referrals::Review { person, accept });
+        let reviewed = self.once::<_, referrals::Rejection, _>(tag, run).await?;
+        self.verdict(reviewed).await
+    }
+
+    /// What [`review`](Self::review) would do, as things stand.
+    ///
+    /// # Errors
+    /// As for [`review`](Self::review).
+    pub async fn preview(&self, person: PersonId, accept: bool) -> Result<Verdict, Error> {
+        let review = referrals::Review { person, accept };
+        let reviewed = self.0.referrals.preview(self.now(), review).await?;
+        self.verdict(reviewed).await
+    }
+
+    async fn verdict(&self, reviewed: Reviewed) -> Result<Verdict, Error> {
+        let withdrawn = reviewed.withdrawn.iter().map(|withdrawn| withdrawn.person);
+        let credits = reviewed.credits.iter().map(|credit| credit.inviter);
+        let people: Vec<PersonId> = withdrawn.chain(credits).chain(reviewed.inviter).collect();
+        let mut addresses = self.addresses(people.clone()).await;
+        let mut known: Vec<_> = people.into_iter().zip(addresses.drain(..)).collect();
+        known.dedup();
+        Ok(Verdict { reviewed, addresses: known })
     }
 
     /// How good somebody's referrals are.

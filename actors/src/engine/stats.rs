@@ -159,6 +159,7 @@ pub(super) fn count_share(outcome: &Result<referrals::Shared, Error>) {
         referrals::Rejection::AlreadyReferred => "already_referred",
         referrals::Rejection::AlreadyMember => "already_member",
         referrals::Rejection::GraphFull => "graph_full",
+        referrals::Rejection::UnknownCursor | referrals::Rejection::NothingToReview => return,
     };
     counter!("vobee_referral_rejections_total", "reason" => reason).increment(1);
 }

@@ -1,5 +1,7 @@
 //! Asking the waitlist and the people book.
 
+use std::net::IpAddr;
+
 use crate::entropy;
 use crate::error::Error;
 use crate::ids::{Email, InviteCode, PersonId, Timestamp};
@@ -27,6 +29,8 @@ pub struct Join {
     pub referral_code: Option<String>,
     /// Pairs of the caller's own.
     pub metadata: Vec<(String, String)>,
+    /// Where the request came from, as far as that is known.
+    pub client: Option<IpAddr>,
 }
 
 /// Whom to invite.
@@ -94,6 +98,7 @@ impl Engine {
             persona: Persona::named(&join.persona),
             use_case: join.use_case.into(),
             referrer,
+            marks: self.marks(&join.email, join.client),
         };
         let now = self.now();
         let run = |request| self.0.waitlist.join(now, request, command, sections);

@@ -161,7 +161,7 @@ impl Handle {
 pub(crate) struct Invites;
 
 impl Domain for Invites {
-    const IMAGE_VERSION: u16 = 2;
+    const IMAGE_VERSION: u16 = 3;
     const STREAM: Stream = Stream::Invites;
     type Policy = Policy;
     type State = State;
@@ -184,7 +184,7 @@ impl Domain for Invites {
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
             1 => image::restore_v1(input),
-            2 => image::restore(input),
+            2 | 3 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("invites image version {version}"))),
         }
     }
@@ -198,7 +198,15 @@ impl Domain for Invites {
             | event::Event::Waitlist(
                 waitlist::Event::Left { .. } | waitlist::Event::Waved { .. },
             ) => true,
-            event::Event::Referrals(referrals::Event::Progressed { .. })
+            event::Event::Referrals(referrals::Event::Reviewed { withdrawn, .. }) => {
+                !withdrawn.is_empty()
+            }
+            event::Event::Referrals(
+                referrals::Event::Progressed { .. }
+                | referrals::Event::Suspected { .. }
+                | referrals::Event::Held { .. }
+                | referrals::Event::GateSeen { .. },
+            )
             | event::Event::Waitlist(_)
             | event::Event::Invites(_)
             | event::Event::Quality(_) => false,
@@ -315,7 +323,13 @@ fn on_referrals(cell: &Cell<Invites>, event: &referrals::Event, now: Timestamp) 
             let candidates = entropy::codes(wanted, cell.policy.digits);
             decide::on_rewarded(&cell.state, &cell.policy, *person, *codes, &candidates, now)
         }
-        referrals::Event::Progressed { .. } => None,
+        referrals::Event::Reviewed { withdrawn, .. } => {
+            decide::on_withdrawn(&cell.state, withdrawn, now)
+        }
+        referrals::Event::Progressed { .. }
+        | referrals::Event::Suspected { .. }
+        | referrals::Event::Held { .. }
+        | referrals::Event::GateSeen { .. } => None,
     }
 }
 

@@ -25,11 +25,12 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
         Event::Redeemed { code, person, .. } => state.redeem(*code, *person, at),
         Event::Bound { code, person } => state.bind(*code, *person),
         Event::Departed { person } => state.depart(*person),
-        Event::Reserved { reservation, code, person, until } => {
-            state.reserve(*reservation, *code, *person, *until, at);
+        Event::Reserved { reservation, code, person, until, marks } => {
+            state.reserve(*reservation, *code, *person, (*until, *marks), at);
         }
         Event::Released { reservation } => state.release(*reservation),
         Event::Revoked { code } => state.revoke(*code, true),
+        Event::Withdrawn { codes } => codes.iter().for_each(|code| state.revoke(*code, true)),
         Event::Restored { code } => state.revoke(*code, false),
         Event::Extended { code, expires_at } => state.extend(*code, *expires_at),
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::Marks;
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::quality::Colour;
 
@@ -29,6 +30,7 @@ pub(crate) struct Generate {
 pub(crate) struct Redeem {
     pub(crate) code: InviteCode,
     pub(crate) person: PersonId,
+    pub(crate) marks: Marks,
 }
 
 /// Wants a code kept while signing up.
@@ -38,6 +40,7 @@ pub(crate) struct Reserve {
     pub(crate) code: InviteCode,
     pub(crate) person: PersonId,
     pub(crate) seconds: u32,
+    pub(crate) marks: Marks,
 }
 
 /// What an operator does to one code.

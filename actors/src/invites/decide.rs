@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::cell::Decided;
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::quality::Colour;
-use crate::referrals::Bind;
+use crate::referrals::{Bind, Withdrawn};
 
 use super::command::{Amend, Generate, Generated, Redeem, Redeemed, Reserve, Reserved};
 use super::holds::{Hold, Outcome};
@@ -64,6 +64,7 @@ pub(super) fn redeem(
         code: redeem.code,
         person: redeem.person,
         holder: issue.holder,
+        marks: redeem.marks,
     }))
 }
 
@@ -108,8 +109,8 @@ pub(super) fn reserve(
         return Err(Rejection::RegistryFull);
     }
     let until = now.plus_seconds(reserve.seconds).min(state.expires_at(index));
-    let Reserve { reservation, code, person, .. } = *reserve;
-    Ok(Decided::Now(Event::Reserved { reservation, code, person, until }))
+    let Reserve { reservation, code, person, marks, .. } = *reserve;
+    Ok(Decided::Now(Event::Reserved { reservation, code, person, until, marks }))
 }
 
 /// A place for whoever holds a code.
@@ -128,7 +129,9 @@ pub(super) fn confirm(
     }
     still_open(hold, now)?;
     may_use(state, hold.code, hold.person, now)?;
-    Ok(Decided::Now(Event::Redeemed { code: code.code, person: hold.person, holder: issue.holder }))
+    let (code, holder) = (code.code, issue.holder);
+    let Hold { person, marks, .. } = *hold;
+    Ok(Decided::Now(Event::Redeemed { code, person, holder, marks }))
 }
 
 /// A hold that is given back before its end; again, nothing happens.
@@ -238,6 +241,21 @@ pub(super) fn on_rewarded(
     })
 }
 
+/// What is taken back of the codes that people hold, the newest first, as far as nobody has them
+/// yet.
+pub(super) fn on_withdrawn(
+    state: &State,
+    withdrawn: &[Withdrawn],
+    now: Timestamp,
+) -> Option<Event> {
+    let newest = |withdrawn: &Withdrawn| {
+        let free: Vec<_> = state.free(withdrawn.person, now).collect();
+        free.into_iter().rev().take(withdrawn.codes as usize)
+    };
+    let codes: Vec<_> = withdrawn.iter().flat_map(newest).collect();
+    (!codes.is_empty()).then_some(Event::Withdrawn { codes })
+}
+
 /// The codes of a wave, one for each of its people.
 pub(super) fn on_waved(
     state: &State,
@@ -278,6 +296,7 @@ fn fresh(
 mod tests {
     use super::super::apply::apply;
     use super::*;
+    use crate::fraud::Marks;
 
     const ADA: PersonId = PersonId(1);
     const BOB: PersonId = PersonId(2);
@@ -323,11 +342,12 @@ mod tests {
         person: PersonId,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        redeem(state, &Redeem { code: code(seed), person }, now).map(|_| ())
+        redeem(state, &Redeem { code: code(seed), person, marks: Marks::default() }, now)
+            .map(|_| ())
     }
 
     fn used(seed: u8, person: PersonId) -> Event {
-        Event::Redeemed { code: code(seed), person, holder: None }
+        Event::Redeemed { code: code(seed), person, holder: None, marks: Marks::default() }
     }
 
     fn wanted(count: u32, gate: Colour, force: bool) -> Generate {
@@ -382,7 +402,8 @@ mod tests {
     #[test]
     fn a_code_is_redeemed_once_and_the_same_person_gets_the_same_answer_for_a_day() {
         let state = given(&[issued(&[1]), used(1, ADA)]);
-        let again = redeem(&state, &Redeem { code: code(1), person: ADA }, at(9));
+        let again =
+            redeem(&state, &Redeem { code: code(1), person: ADA, marks: Marks::default() }, at(9));
         let (at_1, issued_at) = (at(1), at(1));
         let same = Redeemed { at: at_1, issued_at, already: true };
         assert_eq!(again, Ok(Decided::Already(same)));
@@ -458,7 +479,13 @@ mod tests {
     }
 
     fn reserved(state: &State, id: u128, seed: u8, person: PersonId, now: Timestamp) -> Event {
-        let command = Reserve { reservation: Uuid(id), code: code(seed), person, seconds: 60 };
+        let command = Reserve {
+            reservation: Uuid(id),
+            code: code(seed),
+            person,
+            seconds: 60,
+            marks: Marks::default(),
+        };
         match reserve(state, &command, now) {
             Ok(Decided::Now(event)) => event,
             other => panic!("no hold: {other:?}"),
@@ -481,7 +508,13 @@ mod tests {
         assert_eq!(try_redeem(&state, 1, ADA, at(2)), Ok(()));
         assert_eq!(try_redeem(&state, 1, BOB, end), Ok(()));
         assert_eq!(state.status(0, end), CodeStatus::Active);
-        let again = Reserve { reservation: Uuid(8), code: code(1), person: ADA, seconds: 99 };
+        let again = Reserve {
+            reservation: Uuid(8),
+            code: code(1),
+            person: ADA,
+            seconds: 99,
+            marks: Marks::default(),
+        };
         let same = Reserved { reservation: Uuid(7), until: end, already: true };
         assert_eq!(reserve(&state, &again, at(2)), Ok(Decided::Already(same)));
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::Marks;
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record::{self, Persisted, Unreadable};
 
@@ -17,7 +18,7 @@ pub enum Channel {
 }
 
 /// What has happened. Tags are persisted and never reused: 1 Issued, 2 Redeemed, 3 Bound, 4
-/// Departed, 5 Reserved, 6 Released, 7 Revoked, 8 Restored, 9 Extended, 10 Sent.
+/// Departed, 5 Reserved, 6 Released, 7 Revoked, 8 Restored, 9 Extended, 10 Sent, 11 Withdrawn.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Codes came into being.
@@ -47,6 +48,13 @@ pub enum Event {
         person: PersonId,
         /// Who had earned the code.
         holder: Option<PersonId>,
+        /// What the address showed.
+        marks: Marks,
+    },
+    /// Codes were taken back from those who had earned them unduly.
+    Withdrawn {
+        /// Which.
+        codes: Vec<InviteCode>,
     },
     /// A holder's code became somebody else's.
     Bound {
@@ -70,6 +78,8 @@ pub enum Event {
         person: PersonId,
         /// When the hold ends by itself.
         until: Timestamp,
+        /// What the address showed.
+        marks: Marks,
     },
     /// A hold was given back.
     Released {
@@ -108,10 +118,11 @@ impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
         match self {
             Self::Issued { .. } => (1, 1),
-            Self::Redeemed { .. } => (2, 1),
+            Self::Redeemed { .. } => (2, 2),
+            Self::Withdrawn { .. } => (11, 1),
             Self::Bound { .. } => (3, 1),
             Self::Departed { .. } => (4, 1),
-            Self::Reserved { .. } => (5, 1),
+            Self::Reserved { .. } => (5, 2),
             Self::Released { .. } => (6, 1),
             Self::Revoked { .. } => (7, 1),
             Self::Restored { .. } => (8, 1),
@@ -127,11 +138,14 @@ impl Persisted for Event {
                 let people = (bound, holder);
                 record::encode(&(batch, codes, people, expires_at, max_uses, reward, forced), out);
             }
-            Self::Redeemed { code, person, holder } => record::encode(&(code, person, holder), out),
+            Self::Redeemed { code, person, holder, marks } => {
+                record::encode(&(code, person, holder, marks), out);
+            }
+            Self::Withdrawn { codes } => record::encode(codes, out),
             Self::Bound { code, person } => record::encode(&(code, person), out),
             Self::Departed { person } => record::encode(person, out),
-            Self::Reserved { reservation, code, person, until } => {
-                record::encode(&(reservation, code, person, until), out);
+            Self::Reserved { reservation, code, person, until, marks } => {
+                record::encode(&(reservation, code, person, until, marks), out);
             }
             Self::Released { reservation } => record::encode(reservation, out),
             Self::Revoked { code } | Self::Restored { code } => record::encode(code, out),
@@ -152,8 +166,13 @@ impl Persisted for Event {
             }
             (2, 1) => {
                 let (code, person, holder) = record::decode(payload)?;
-                Self::Redeemed { code, person, holder }
+                Self::Redeemed { code, person, holder, marks: Marks::default() }
             }
+            (2, 2) => {
+                let (code, person, holder, marks) = record::decode(payload)?;
+                Self::Redeemed { code, person, holder, marks }
+            }
+            (11, 1) => Self::Withdrawn { codes: record::decode(payload)? },
             (3, 1) => {
                 let (code, person) = record::decode(payload)?;
                 Self::Bound { code, person }
@@ -161,7 +180,11 @@ impl Persisted for Event {
             (4, 1) => Self::Departed { person: record::decode(payload)? },
             (5, 1) => {
                 let (reservation, code, person, until) = record::decode(payload)?;
-                Self::Reserved { reservation, code, person, until }
+                Self::Reserved { reservation, code, person, until, marks: Marks::default() }
+            }
+            (5, 2) => {
+                let (reservation, code, person, until, marks) = record::decode(payload)?;
+                Self::Reserved { reservation, code, person, until, marks }
             }
             (6, 1) => Self::Released { reservation: record::decode(payload)? },
             (7, 1) => Self::Revoked { code: record::decode(payload)? },

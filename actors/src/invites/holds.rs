@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use crate::fraud::Marks;
 use crate::ids::{PersonId, Timestamp, Uuid};
 
 /// Days that a hold is remembered after its end.
@@ -50,6 +51,8 @@ pub(super) struct Hold {
     pub(super) person: PersonId,
     pub(super) until: Timestamp,
     pub(super) outcome: Outcome,
+    /// What the person's address showed.
+    pub(super) marks: Marks,
 }
 
 /// The open holds of one code, by their end.
@@ -172,7 +175,7 @@ mod tests {
     }
 
     fn hold(person: PersonId, until: i64) -> Hold {
-        Hold { code: 7, person, until: at(until), outcome: Outcome::Open }
+        Hold { code: 7, person, until: at(until), outcome: Outcome::Open, marks: Marks::default() }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The code registry on disk. Version 1: issues, codes, members, counters. Version 2 adds the batch
-//! of an issue, codes that were revoked or extended, holds and waves.
+//! of an issue, codes that were revoked or extended, holds and waves; version 3 what the address of
+//! a hold showed.
 
 use std::io;
 
+use crate::fraud::Marks;
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::record::Unreadable;
@@ -23,6 +25,8 @@ type CodeV2 = (CodeV1, bool, Option<i64>);
 type MemberV1 = (u128, u32, i64);
 /// Id, number of the code, person, until, outcome.
 type HoldV2 = (u128, u32, u128, i64, u8);
+/// As before, and the marks.
+type HoldV3 = (HoldV2, Marks);
 /// Batch, first code, and the one behind the last.
 type WaveV2 = (String, u32, u32);
 
@@ -43,9 +47,9 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let mut members: Vec<MemberV1> = members.collect();
     members.sort_unstable();
     out.list(members.into_iter())?;
-    out.list(state.holds.iter().map(|(id, hold)| -> HoldV2 {
+    out.list(state.holds.iter().map(|(id, hold)| -> HoldV3 {
         let (person, until) = (hold.person.get(), hold.until.micros());
-        (id.0, hold.code, person, until, hold.outcome.number())
+        ((id.0, hold.code, person, until, hold.outcome.number()), hold.marks)
     }))?;
     out.list(
         state
@@ -56,7 +60,8 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.put(&(state.issued, state.redemptions))
 }
 
-pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
+/// Reads version 2 or 3.
+pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
     input.list(|(batch, channel, issue): IssueV2| {
         let channel = match channel {
@@ -71,16 +76,21 @@ pub(super) fn restore(input: &mut ImageReader<'_>) -> Result<State, Unreadable> 
     input
         .list(|(code, revoked, extended): CodeV2| put_back(&mut state, code, revoked, extended))?;
     members(&mut state, input)?;
-    input.list(|(id, code, person, until, outcome): HoldV2| {
+    let mut hold = |(id, code, person, until, outcome): HoldV2, marks| {
         let outcome = Outcome::from_number(outcome)
             .ok_or_else(|| Unreadable::new(format!("outcome {outcome} of a hold")))?;
         if code as usize >= state.codes.len() {
             return Err(Unreadable::new("a hold on no code"));
         }
         let (person, until) = (PersonId(person), Timestamp::from_micros(until));
-        state.put_back_hold(Uuid(id), Hold { code, person, until, outcome });
+        state.put_back_hold(Uuid(id), Hold { code, person, until, outcome, marks });
         Ok(())
-    })?;
+    };
+    if version < 3 {
+        input.list(|old: HoldV2| hold(old, Marks::default()))?;
+    } else {
+        input.list(|(old, marks): HoldV3| hold(old, marks))?;
+    }
     input.list(|(batch, first, end): WaveV2| {
         state.waves.insert(batch.into(), (first, end));
         Ok(())

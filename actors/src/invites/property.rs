@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::cell::Decided;
+use crate::fraud::Marks;
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 
@@ -141,7 +142,8 @@ impl Run {
             Step::Redeem { code: at, person } => {
                 let there = at < self.model.codes.len();
                 let wanted = there && self.model.may_use(at, person, now);
-                let redeem = Redeem { code: code(at), person: PersonId(person) };
+                let redeem =
+                    Redeem { code: code(at), person: PersonId(person), marks: Marks::default() };
                 let decided = decide::redeem(&self.state, &redeem, now);
                 assert_eq!(self.take(decided), wanted);
                 if wanted {
@@ -178,7 +180,7 @@ impl Run {
         let wanted = there && self.model.may_use(at, person, now) && !own;
         let reservation = Uuid(self.model.holds.len() as u128);
         let (code, id) = (code(at), PersonId(person));
-        let command = Reserve { reservation, code, person: id, seconds };
+        let command = Reserve { reservation, code, person: id, seconds, marks: Marks::default() };
         let decided = decide::reserve(&self.state, &command, now);
         assert_eq!(self.take(decided), wanted);
         if wanted {
@@ -241,7 +243,7 @@ impl Run {
 fn restored(state: &State) -> State {
     let mut bytes = Vec::new();
     image::save(state, &mut ImageWriter(&mut bytes)).expect("a vector takes everything");
-    image::restore(&mut ImageReader(&mut bytes.as_slice())).expect("its own image")
+    image::restore(3, &mut ImageReader(&mut bytes.as_slice())).expect("its own image")
 }
 
 proptest! {

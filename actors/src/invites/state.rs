@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use hashbrown::HashTable;
 
+use crate::fraud::Marks;
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record;
 
@@ -339,7 +340,7 @@ impl State {
         id: Uuid,
         code: InviteCode,
         person: PersonId,
-        until: Timestamp,
+        (until, marks): (Timestamp, Marks),
         at: Timestamp,
     ) {
         for index in self.holds.forgotten(at) {
@@ -349,7 +350,7 @@ impl State {
         let Some(index) = self.find(code) else { return };
         self.change(index, |state| {
             state.holds.expire(index, at);
-            state.holds.add(id, Hold { code: index, person, until, outcome: Outcome::Open });
+            state.holds.add(id, Hold { code: index, person, until, outcome: Outcome::Open, marks });
         });
     }
 

@@ -11,7 +11,7 @@ use super::walk::{Error, Moment, Subject, Walk};
 pub enum Cause {
     /// Somebody joined with a better score.
     JoinedAbove,
-    /// Somebody else was boosted past, or back behind.
+    /// Somebody else was boosted past, by hand or by referrals, or back behind.
     Boosted,
     /// Somebody ahead left.
     Left,
@@ -42,7 +42,10 @@ impl Cause {
         match event {
             Event::Joined { .. } => Self::JoinedAbove,
             Event::Boosted { person: boosted, .. } if *boosted == person => Self::OwnScore,
-            Event::Boosted { .. } => Self::Boosted,
+            Event::Credited { people } if people.iter().any(|(one, _)| *one == person) => {
+                Self::OwnScore
+            }
+            Event::Boosted { .. } | Event::Credited { .. } => Self::Boosted,
             Event::Left { .. } => Self::Left,
             Event::Invited { .. } | Event::Admitted { .. } | Event::Waved { .. } => Self::Invited,
         }

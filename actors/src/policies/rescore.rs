@@ -9,7 +9,7 @@ use super::compare::{self, Comparison, Move};
 /// What to simulate, and how much to tell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
-    /// The policy to try. `entries_max` plays no part.
+    /// The policy to try. `entries_max` and `fraud` play no part.
     pub policy: Policy,
     /// How many places the top has.
     pub top: u32,
@@ -55,7 +55,10 @@ pub(crate) struct Rescoring {
 impl Rescoring {
     /// For so many people, of whom nobody is scored yet.
     pub(crate) fn new(configured: &Policy, tried: &Policy, people: usize) -> Self {
-        let tried = Policy { entries_max: configured.entries_max, ..tried.clone() };
+        let tried = {
+            let (entries_max, fraud) = (configured.entries_max, configured.fraud);
+            Policy { entries_max, fraud, ..tried.clone() }
+        };
         Self {
             configured: configured.clone(),
             tried: Some(tried).filter(|tried| tried != configured),

@@ -128,6 +128,7 @@ impl Domain for Quality {
             event::Event::Referrals(referrals::Event::Referred { bind, .. }) => {
                 *bind != referrals::Bind::Nothing
             }
+            event::Event::Referrals(referrals::Event::Reviewed { state, .. }) => state.is_some(),
             event::Event::Waitlist(_)
             | event::Event::Invites(_)
             | event::Event::Referrals(_)
@@ -139,7 +140,7 @@ impl Domain for Quality {
     fn react(cell: &mut Cell<Self>, causes: &[&Committed]) {
         let Some(newest) = causes.last() else { return };
         let (mut joins, mut shares) = (0, 0);
-        let (mut came, mut left) = (Vec::new(), Vec::new());
+        let (mut came, mut left, mut judged) = (Vec::new(), Vec::new(), Vec::new());
         for cause in causes {
             match &cause.event {
                 Some(event::Event::Waitlist(waitlist::Event::Joined { .. })) => joins += 1,
@@ -149,11 +150,16 @@ impl Domain for Quality {
                 Some(event::Event::Invites(invites::Event::Redeemed { person, .. })) => {
                     came.push((*person, cause.at));
                 }
+                Some(event::Event::Referrals(referrals::Event::Reviewed {
+                    person,
+                    accepted,
+                    ..
+                })) => judged.push((*person, cause.at, *accepted)),
                 Some(event::Event::Referrals(_)) => shares += 1,
                 _ => {}
             }
         }
-        let counted = Event::Counted { joins, shares, came, left };
+        let counted = Event::Counted { joins, shares, came, left, judged };
         cell.record(counted, newest.at, Some(newest.seq));
         move_gate(cell, newest.at);
     }

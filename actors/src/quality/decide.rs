@@ -109,7 +109,8 @@ mod tests {
     fn members(count: u128) -> State {
         let came = (1..=count).map(|number| (PersonId(number), day(0))).collect();
         let mut state = State::default();
-        let event = Event::Counted { joins: 0, shares: 0, came, left: Vec::new() };
+        let event =
+            Event::Counted { joins: 0, shares: 0, came, left: Vec::new(), judged: Vec::new() };
         apply(&mut state, &event, day(0));
         state
     }
@@ -167,7 +168,13 @@ mod tests {
     #[test]
     fn fraud_is_flagged_members_over_all_attempts_and_can_be_cleared() {
         let mut state = members(50);
-        let counted = Event::Counted { joins: 30, shares: 20, came: Vec::new(), left: Vec::new() };
+        let counted = Event::Counted {
+            joins: 30,
+            shares: 20,
+            came: Vec::new(),
+            left: Vec::new(),
+            judged: Vec::new(),
+        };
         apply(&mut state, &counted, day(0));
         see(&mut state, 1..=3, Seen::Fraud, day(1));
         see(&mut state, 1..=1, Seen::Fraud, day(2));
@@ -352,7 +359,11 @@ mod tests {
     fn a_member_who_leaves_the_list_counts_as_gone_and_is_forgotten() {
         let mut state = members(10);
         let left = vec![(PersonId(1), day(1))];
-        apply(&mut state, &Event::Counted { joins: 0, shares: 0, came: Vec::new(), left }, day(1));
+        apply(
+            &mut state,
+            &Event::Counted { joins: 0, shares: 0, came: Vec::new(), left, judged: Vec::new() },
+            day(1),
+        );
         assert_eq!(rates(&state, day(1)).0, 0.1);
         assert!(!state.knows(PersonId(1)));
     }

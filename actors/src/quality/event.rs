@@ -69,6 +69,8 @@ pub enum Event {
         came: Vec<(PersonId, Timestamp)>,
         /// Members who left the list for good, and when.
         left: Vec<(PersonId, Timestamp)>,
+        /// People who were looked into, when, and whether they are like others.
+        judged: Vec<(PersonId, Timestamp, bool)>,
     },
     /// The gate changed.
     GateMoved {
@@ -98,7 +100,7 @@ impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
         match self {
             Self::Observed { .. } => (1, 1),
-            Self::Counted { .. } => (2, 1),
+            Self::Counted { .. } => (2, 2),
             Self::GateMoved { .. } => (3, 2),
             Self::Drilled { .. } => (4, 1),
             Self::Sampled { .. } => (5, 1),
@@ -109,8 +111,8 @@ impl Persisted for Event {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Observed { seen } => record::encode(seen, out),
-            Self::Counted { joins, shares, came, left } => {
-                record::encode(&(joins, shares, came, left), out);
+            Self::Counted { joins, shares, came, left, judged } => {
+                record::encode(&(joins, shares, came, left, judged), out);
             }
             Self::GateMoved { gate, reason } => record::encode(&(gate, reason), out),
             Self::Drilled { drill } => record::encode(drill, out),
@@ -124,7 +126,11 @@ impl Persisted for Event {
             (1, 1) => Self::Observed { seen: record::decode(payload)? },
             (2, 1) => {
                 let (joins, shares, came, left) = record::decode(payload)?;
-                Self::Counted { joins, shares, came, left }
+                Self::Counted { joins, shares, came, left, judged: Vec::new() }
+            }
+            (2, 2) => {
+                let (joins, shares, came, left, judged) = record::decode(payload)?;
+                Self::Counted { joins, shares, came, left, judged }
             }
             (3, 1) => {
                 let (gate, reason): (GateStateV1, String) = record::decode(payload)?;

@@ -149,7 +149,16 @@ impl Live {
                 let first = model.people.len() as u128;
                 let came = (0..u128::from(count)).map(|more| (PersonId(first + more), now));
                 let came = came.collect();
-                self.happen(Event::Counted { joins: 0, shares: 0, came, left: Vec::new() }, now);
+                self.happen(
+                    Event::Counted {
+                        joins: 0,
+                        shares: 0,
+                        came,
+                        left: Vec::new(),
+                        judged: Vec::new(),
+                    },
+                    now,
+                );
                 let person = Person { active: hour, gone: false, flagged: false };
                 model.people.extend(std::iter::repeat_n(person, usize::from(count)));
             }

@@ -215,6 +215,12 @@ impl State {
         }
     }
 
+    /// Takes somebody's verdict on a person for what the product saw.
+    pub(super) fn judge(&mut self, person: PersonId, at: Timestamp, accepted: bool) {
+        let kind = if accepted { Seen::Cleared } else { Seen::Fraud };
+        self.see(&Observation { person, kind, at });
+    }
+
     fn see_active(&mut self, person: PersonId, hour: i64) {
         let Some(member) = self.members.get_mut(&person) else {
             self.members.insert(person, Member { active: hour, flagged: None, gone: None });

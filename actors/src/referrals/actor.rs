@@ -9,6 +9,7 @@ use crate::cell::{Cell, Domain};
 use crate::committer::Committed;
 use crate::error::Error;
 use crate::event::{self, Stream};
+use crate::fraud::Signals;
 use crate::ids::{PersonId, Timestamp};
 use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
@@ -17,6 +18,7 @@ use crate::{invites, quality, waitlist};
 
 use super::command::{Earn, Earned, Share, Shared, Stats};
 use super::reads::{self, Analytics, Chain, Leader, Network};
+use super::review::{self, Arrival, Cursor, Review, Reviewed, Risk, Waiting};
 use super::score::{self, Quality};
 use super::{Event, Policy, Rejection, State, apply, decide, image};
 
@@ -25,6 +27,11 @@ use super::{Event, Policy, Rejection, State, apply, decide, image};
 pub(crate) enum Message {
     Share(Share, Vec<Section>, Ask<Shared>),
     Earn(Earn, Ask<Earned>),
+    Review(Review, Ask<Reviewed>),
+    /// What a verdict would do.
+    Preview(Review, Ask<Reviewed>),
+    Risk(PersonId, Ask<Risk>),
+    Waiting(Option<Cursor>, usize, Ask<Waitings>),
     Quality(PersonId, Ask<Quality>),
     Chain(PersonId, Ask<Chain>),
     Analytics(PersonId, Ask<Analytics>),
@@ -39,6 +46,8 @@ pub(crate) enum Message {
 pub(crate) struct Handle(pub(crate) Mailbox<Message>);
 
 type Request = Option<UnderWay>;
+/// A page of those who wait for a verdict, and where it goes on.
+type Waitings = (Vec<Waiting>, Option<Cursor>);
 
 impl Handle {
     pub(crate) async fn share(
@@ -58,6 +67,32 @@ impl Handle {
         earn: Earn,
     ) -> Result<Earned, Error> {
         self.0.ask(now, request, |ask| Message::Earn(earn, ask)).await
+    }
+
+    pub(crate) async fn review(
+        &self,
+        now: Timestamp,
+        request: Request,
+        review: Review,
+    ) -> Result<Reviewed, Error> {
+        self.0.ask(now, request, |ask| Message::Review(review, ask)).await
+    }
+
+    pub(crate) async fn preview(&self, now: Timestamp, review: Review) -> Result<Reviewed, Error> {
+        self.0.ask(now, None, |ask| Message::Preview(review, ask)).await
+    }
+
+    pub(crate) async fn risk(&self, now: Timestamp, person: PersonId) -> Result<Risk, Error> {
+        self.0.ask(now, None, |ask| Message::Risk(person, ask)).await
+    }
+
+    pub(crate) async fn waiting(
+        &self,
+        now: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Waitings, Error> {
+        self.0.ask(now, None, |ask| Message::Waiting(after, limit, ask)).await
     }
 
     pub(crate) async fn quality(&self, now: Timestamp, person: PersonId) -> Result<Quality, Error> {
@@ -97,7 +132,7 @@ impl Handle {
 pub(crate) struct Referrals;
 
 impl Domain for Referrals {
-    const IMAGE_VERSION: u16 = 2;
+    const IMAGE_VERSION: u16 = 3;
     const STREAM: Stream = Stream::Referrals;
     type Policy = Policy;
     type State = State;
@@ -119,7 +154,7 @@ impl Domain for Referrals {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1 | 2 => image::restore(version, input),
+            1..=3 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("referrals image version {version}"))),
         }
     }
@@ -129,7 +164,9 @@ impl Domain for Referrals {
             event,
             event::Event::Waitlist(waitlist::Event::Joined { .. } | waitlist::Event::Left { .. })
                 | event::Event::Invites(invites::Event::Redeemed { .. })
-                | event::Event::Quality(quality::Event::Observed { .. })
+                | event::Event::Quality(
+                    quality::Event::Observed { .. } | quality::Event::GateMoved { .. }
+                )
         )
     }
 
@@ -139,21 +176,44 @@ impl Domain for Referrals {
             let (state, policy) = (&cell.state, &cell.policy);
             let caused = match &cause.event {
                 Some(event::Event::Waitlist(waitlist::Event::Joined {
-                    person, referrer, ..
-                })) => decide::on_joined(state, policy, *person, *referrer, id),
+                    person,
+                    referrer,
+                    marks,
+                    signals,
+                    ..
+                })) => {
+                    let arrival = Arrival { person: *person, marks: *marks, signals: *signals };
+                    decide::on_joined(state, policy, &arrival, *referrer, id)
+                }
                 Some(event::Event::Waitlist(waitlist::Event::Left { person, was })) => {
                     decide::on_left(state, *person, *was)
                 }
                 Some(event::Event::Invites(invites::Event::Redeemed {
-                    person, holder, ..
-                })) => Some(decide::on_redeemed(state, policy, *person, *holder, id)),
+                    person,
+                    holder,
+                    marks,
+                    ..
+                })) => {
+                    let (person, marks, signals) = (*person, *marks, Signals::NONE);
+                    let arrival = Arrival { person, marks, signals };
+                    Some(decide::on_redeemed(state, policy, &arrival, *holder, id))
+                }
+                Some(event::Event::Quality(quality::Event::GateMoved { gate, .. })) => {
+                    decide::on_gate_moved(state, gate.colour)
+                }
                 Some(event::Event::Quality(quality::Event::Observed { seen })) => {
-                    decide::on_observed(state, seen, cell.time(cause.at))
+                    decide::on_observed(state, policy, seen, cell.time(cause.at))
                 }
                 _ => None,
             };
             if let Some(event) = caused {
                 cell.record(event, cause.at, Some(cause.seq));
+            }
+        }
+        if let Some(newest) = causes.last() {
+            let now = newest.at;
+            while let Some(event) = decide::resume(&cell.state, &cell.policy, cell.time(now)) {
+                cell.record(event, now, None);
             }
         }
     }
@@ -172,6 +232,25 @@ impl Domain for Referrals {
                 cell.settle(ask, decided, Vec::new(), |cell, event, at| {
                     decide::earned(&cell.state, &cell.policy, &earn, granted(event), at)
                 });
+            }
+            Message::Review(verdict, ask) => {
+                let decided = review::review(&cell.state, &cell.policy, verdict);
+                let withheld = cell.state.suspects.is_withheld(verdict.person);
+                cell.settle(ask, decided, Vec::new(), |cell, event, _| {
+                    review::reviewed(&cell.state, event, withheld)
+                });
+            }
+            Message::Preview(verdict, ask) => {
+                let reviewed = review::preview(&cell.state, &cell.policy, verdict);
+                cell.answer(ask, reviewed);
+            }
+            Message::Risk(person, ask) => {
+                let risk = review::risk(&cell.state, &cell.policy, person);
+                cell.answer(ask, Ok(risk));
+            }
+            Message::Waiting(after, limit, ask) => {
+                let page = review::waiting(&cell.state, &cell.policy, after, limit);
+                cell.answer(ask, Ok(page));
             }
             Message::Quality(person, ask) => {
                 let now = cell.time(ask.now);
@@ -211,6 +290,11 @@ impl Domain for Referrals {
 fn granted(event: &Event) -> Vec<super::Reward> {
     match event {
         Event::Rewarded { rewards, .. } => rewards.clone(),
-        Event::Referred { .. } | Event::Progressed { .. } => Vec::new(),
+        Event::Referred { .. }
+        | Event::Progressed { .. }
+        | Event::Suspected { .. }
+        | Event::Reviewed { .. }
+        | Event::Held { .. }
+        | Event::GateSeen { .. } => Vec::new(),
     }
 }

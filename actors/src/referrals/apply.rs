@@ -3,22 +3,56 @@
 use crate::ids::Timestamp;
 
 use super::state::Brought;
-use super::{Bind, Event, State};
+use super::suspects::Verdict;
+use super::{Bind, Event, ReferralState, State};
 
 /// Folds one event into the state. Holds no rule: what is in an event has been decided.
 pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
     match event {
-        Event::Referred { id, inviter, recipient, state: recipient_is, bind, mailboxes } => {
-            let (id, inviter, recipient) = (*id, *inviter, *recipient);
+        Event::Referred {
+            id,
+            inviter,
+            recipient,
+            state: recipient_is,
+            bind,
+            mailboxes,
+            shape,
+            suspicion,
+            credits,
+        } => {
+            let (id, inviter, recipient, shape) = (*id, *inviter, *recipient, *shape);
             for (person, mailbox) in [inviter, recipient].into_iter().zip(mailboxes) {
                 mailbox.iter().for_each(|mailbox| state.spellings.note(person, *mailbox));
             }
-            let brought = Brought { id, inviter, recipient, state: *recipient_is, at };
+            let withheld = state.suspects.is_withheld(recipient);
+            let brought =
+                Brought { id, inviter, recipient, state: *recipient_is, at, shape, withheld };
             state.add(brought, *bind != Bind::Nothing);
+            suspicion.iter().for_each(|suspicion| state.suspect(recipient, *suspicion, at));
+            state.credit(credits);
         }
-        Event::Progressed { people } => {
+        Event::Progressed { people, mailboxes, suspicions, credits } => {
+            for (person, mailbox) in mailboxes {
+                state.spellings.note(*person, *mailbox);
+            }
             people.iter().for_each(|(person, to)| state.progress(*person, *to, at));
+            for (person, suspicion) in suspicions {
+                state.suspect(*person, *suspicion, at);
+            }
+            state.credit(credits);
         }
-        Event::Rewarded { person, rewards, .. } => state.reward(*person, rewards),
+        Event::Rewarded { person, rewards, held, .. } => {
+            state.reward(*person, rewards);
+            state.hold(*person, *held);
+        }
+        Event::Suspected { person, suspicion } => state.suspect(*person, *suspicion, at),
+        Event::Reviewed { person, accepted, state: to, withdrawn, credits } => {
+            to.iter().for_each(|to: &ReferralState| state.progress(*person, *to, at));
+            state.judge(*person, if *accepted { Verdict::Accepted } else { Verdict::Rejected });
+            withdrawn.iter().for_each(|withdrawn| state.withdraw(withdrawn));
+            state.credit(credits);
+        }
+        Event::Held { person, waits } => state.hold(*person, *waits),
+        Event::GateSeen { open } => state.gate_closed = !open,
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::Marks;
 use crate::ids::{PersonId, Uuid};
 use crate::quality::Colour;
 use crate::record;
@@ -14,8 +15,10 @@ pub(crate) struct Share {
     pub(crate) id: Uuid,
     pub(crate) inviter: PersonId,
     pub(crate) recipient: PersonId,
-    /// The inviter's mailbox and the recipient's, where the address is another spelling of it.
-    pub(crate) mailboxes: [Option<PersonId>; 2],
+    /// The inviter's mailbox, where the address is another spelling of it.
+    pub(crate) mailbox: Option<PersonId>,
+    /// What the recipient's address shows.
+    pub(crate) marks: Marks,
     pub(crate) recipient_is: RecipientIs,
     pub(crate) bind: Bind,
 }
@@ -80,4 +83,6 @@ pub struct Stats {
     pub shares: u64,
     /// All referrals whose recipient came in, ever.
     pub conversions: u64,
+    /// People on whom a verdict is awaited.
+    pub reviews: u64,
 }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use crate::cell::Decided;
+use crate::fraud::Signals;
 use crate::ids::{PersonId, Seq, Timestamp, Uuid};
 use crate::quality::{Colour, Observation, Seen};
 use crate::waitlist::EntryState;
 
 use super::command::{Earn, Earned, Milestone, RecipientIs, Share, Shared};
+use super::review::{self, Arrival};
 use super::score;
 use super::state::State;
-use super::{Bind, Event, Policy, ReferralState, Rejection, Reward, RewardKind};
+use super::{Bind, Credit, Event, Policy, ReferralState, Rejection, Reward, RewardKind};
 
 /// A referral, unless the recipient has an inviter.
 pub(super) fn share(
@@ -23,25 +25,31 @@ pub(super) fn share(
     {
         return Ok(Decided::Already(Shared { referral: edge.id, already: true }));
     }
-    let [from, to] = share.mailboxes;
+    let mailboxes = [share.mailbox, share.marks.mailbox];
+    let [from, to] = mailboxes;
     if from.unwrap_or(share.inviter) == to.unwrap_or(share.recipient) {
         return Err(Rejection::SelfReferral);
     }
     if share.recipient_is == RecipientIs::Member {
         return Err(Rejection::AlreadyMember);
     }
-    may_refer(state, policy, share.inviter, share.recipient, share.mailboxes)?;
-    let state = match share.recipient_is {
+    may_refer(state, policy, share.inviter, share.recipient, mailboxes)?;
+    let is = match share.recipient_is {
         RecipientIs::Waiting => ReferralState::Waiting,
         RecipientIs::Unknown | RecipientIs::Member => ReferralState::Shared,
     };
+    let (person, marks) = (share.recipient, share.marks);
+    let arrival = Arrival { person, marks, signals: Signals::NONE };
     Ok(Decided::Now(Event::Referred {
         id: share.id,
         inviter: share.inviter,
         recipient: share.recipient,
-        state,
+        state: is,
         bind: share.bind,
-        mailboxes: share.mailboxes,
+        mailboxes,
+        shape: share.marks.shape,
+        suspicion: review::suspicion(state, policy, &arrival, Some(share.inviter)),
+        credits: Vec::new(),
     }))
 }
 
@@ -74,18 +82,43 @@ pub(super) fn earn(
     now: Timestamp,
 ) -> Result<Decided<Event, Earned>, Rejection> {
     let mut due = due(state, policy, earn.person, now);
-    if earn.gate == Colour::Red {
-        hold_codes(&mut due);
+    let paused = is_paused(state, policy, earn.person, now);
+    let held = earn.gate == Colour::Red && hold_codes(&mut due) && !paused;
+    if due.is_empty() || paused {
+        let waits = held && !state.held.contains(&earn.person);
+        return Ok(if waits {
+            Decided::Now(Event::Held { person: earn.person, waits })
+        } else {
+            Decided::Already(earned(state, policy, earn, Vec::new(), now))
+        });
     }
-    if due.is_empty() || is_paused(state, policy, earn.person, now) {
-        return Ok(Decided::Already(earned(state, policy, earn, Vec::new(), now)));
-    }
+    Ok(Decided::Now(rewarded(earn.person, due, held)))
+}
+
+fn rewarded(person: PersonId, due: Vec<Reward>, held: bool) -> Event {
     let codes = due
         .iter()
         .filter(|reward| reward.kind == RewardKind::InviteCodes)
         .map(|reward| reward.amount)
         .sum();
-    Ok(Decided::Now(Event::Rewarded { person: earn.person, rewards: due, codes }))
+    Event::Rewarded { person, rewards: due, codes, held }
+}
+
+/// What follows for the next of those who wait for the gate, once it is open.
+pub(super) fn resume(state: &State, policy: &Policy, now: Timestamp) -> Option<Event> {
+    let person = *state.held.first().filter(|_| !state.gate_closed)?;
+    let due = due(state, policy, person, now);
+    Some(if due.is_empty() || is_paused(state, policy, person, now) {
+        Event::Held { person, waits: false }
+    } else {
+        rewarded(person, due, false)
+    })
+}
+
+/// What a move of the gate means here.
+pub(super) fn on_gate_moved(state: &State, to: Colour) -> Option<Event> {
+    let open = to != Colour::Red;
+    (state.gate_closed == open).then_some(Event::GateSeen { open })
 }
 
 /// The answer to a claim that has granted `granted`.
@@ -119,7 +152,9 @@ fn hold_codes(due: &mut Vec<Reward>) -> bool {
 
 fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> bool {
     let quality = score::quality(state, policy, person, now);
-    quality.referred >= policy.quality_bonus.referred_min && quality.score < policy.pause_below
+    state.suspects.is_rejected(person)
+        || quality.referred >= policy.quality_bonus.referred_min
+            && quality.score < policy.pause_below
 }
 
 fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<Reward> {
@@ -160,50 +195,90 @@ fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<
 pub(super) fn on_joined(
     state: &State,
     policy: &Policy,
-    person: PersonId,
+    arrival: &Arrival,
     referrer: Option<PersonId>,
     id: Uuid,
 ) -> Option<Event> {
+    let person = arrival.person;
     if let Some(edge) = state.to(person) {
         let told = edge.state == ReferralState::Shared;
-        return told.then(|| progressed(person, ReferralState::Waiting));
+        return told
+            .then(|| progressed(state, policy, arrival, ReferralState::Waiting))
+            .or_else(|| suspected(state, policy, arrival));
     }
-    referred(state, policy, referrer?, person, ReferralState::Waiting, id)
+    referrer
+        .and_then(|from| referred(state, policy, from, arrival, ReferralState::Waiting, id))
+        .or_else(|| suspected(state, policy, arrival))
 }
 
 /// What a redemption means here. Coming back clears nobody of fraud.
 pub(super) fn on_redeemed(
     state: &State,
     policy: &Policy,
-    person: PersonId,
+    arrival: &Arrival,
     holder: Option<PersonId>,
     id: Uuid,
 ) -> Event {
+    let person = arrival.person;
     let flagged = state.member(person).is_some_and(|member| member.state == ReferralState::Fraud);
-    if flagged {
-        return progressed(person, ReferralState::Fraud);
+    if flagged || state.suspects.is_rejected(person) {
+        return progressed(state, policy, arrival, ReferralState::Fraud);
     }
     let through = holder.filter(|_| state.to(person).is_none());
     through
-        .and_then(|holder| referred(state, policy, holder, person, ReferralState::Redeemed, id))
-        .unwrap_or_else(|| progressed(person, ReferralState::Redeemed))
+        .and_then(|holder| referred(state, policy, holder, arrival, ReferralState::Redeemed, id))
+        .unwrap_or_else(|| progressed(state, policy, arrival, ReferralState::Redeemed))
 }
 
-fn progressed(person: PersonId, to: ReferralState) -> Event {
-    Event::Progressed { people: vec![(person, to)] }
+/// A step of somebody who arrives, with what is noticed and who gets points for it.
+fn progressed(state: &State, policy: &Policy, arrival: &Arrival, to: ReferralState) -> Event {
+    let Arrival { person, marks, .. } = *arrival;
+    let inviter = state.inviter(person);
+    let suspicion = review::suspicion(state, policy, arrival, inviter);
+    let withheld = suspicion
+        .map_or_else(|| state.suspects.is_withheld(person), |suspicion| suspicion.withheld);
+    let counts = to.counts() && !withheld;
+    let credit = inviter.and_then(|from| review::credit(state, policy, from, person, counts));
+    Event::Progressed {
+        people: vec![(person, to)],
+        mailboxes: marks.mailbox.map(|mailbox| (person, mailbox)).into_iter().collect(),
+        suspicions: suspicion.map(|suspicion| (person, suspicion)).into_iter().collect(),
+        credits: credit.into_iter().collect(),
+    }
+}
+
+/// What is noticed about somebody to whom nothing happens here.
+fn suspected(state: &State, policy: &Policy, arrival: &Arrival) -> Option<Event> {
+    let (person, inviter) = (arrival.person, state.inviter(arrival.person));
+    let suspicion = review::suspicion(state, policy, arrival, inviter)?;
+    Some(Event::Suspected { person, suspicion })
 }
 
 fn referred(
     state: &State,
     policy: &Policy,
     inviter: PersonId,
-    recipient: PersonId,
+    arrival: &Arrival,
     at: ReferralState,
     id: Uuid,
 ) -> Option<Event> {
-    may_refer(state, policy, inviter, recipient, [None; 2]).ok()?;
-    let (bind, mailboxes) = (Bind::Nothing, [None; 2]);
-    Some(Event::Referred { id, inviter, recipient, state: at, bind, mailboxes })
+    let Arrival { person: recipient, marks, .. } = *arrival;
+    let (bind, mailboxes) = (Bind::Nothing, [None, marks.mailbox]);
+    may_refer(state, policy, inviter, recipient, mailboxes).ok()?;
+    let suspicion = review::suspicion(state, policy, arrival, Some(inviter));
+    let counts = at.counts() && !suspicion.is_some_and(|suspicion| suspicion.withheld);
+    let credit = review::credit(state, policy, inviter, recipient, counts);
+    Some(Event::Referred {
+        id,
+        inviter,
+        recipient,
+        state: at,
+        bind,
+        mailboxes,
+        shape: marks.shape,
+        suspicion,
+        credits: credit.into_iter().collect(),
+    })
 }
 
 /// What it means here that somebody left: a member is gone; who waited was told of it, no more.
@@ -218,12 +293,17 @@ pub(super) fn on_left(state: &State, person: PersonId, was: EntryState) -> Optio
             (state.to(person)?.state == ReferralState::Waiting, ReferralState::Shared)
         }
     };
-    follows.then(|| progressed(person, to))
+    follows.then(|| Event::progressed(vec![(person, to)]))
 }
 
 /// What the product saw of members, as far as that is news. Activity is news once a day; a flag for
 /// fraud stays until it is cleared.
-pub(super) fn on_observed(state: &State, seen: &[Observation], now: Timestamp) -> Option<Event> {
+pub(super) fn on_observed(
+    state: &State,
+    policy: &Policy,
+    seen: &[Observation],
+    now: Timestamp,
+) -> Option<Event> {
     let mut latest = HashMap::new();
     let mut people = Vec::new();
     for Observation { person, kind, .. } in seen {
@@ -241,7 +321,14 @@ pub(super) fn on_observed(state: &State, seen: &[Observation], now: Timestamp) -
             people.push((*person, to));
         }
     }
-    (!people.is_empty()).then_some(Event::Progressed { people })
+    let credit = |(&person, to): (&PersonId, &ReferralState)| -> Option<Credit> {
+        let counts = to.counts() && !state.suspects.is_withheld(person);
+        review::credit(state, policy, state.inviter(person)?, person, counts)
+    };
+    let mut credits: Vec<Credit> = latest.iter().filter_map(credit).collect();
+    credits.sort_unstable_by_key(|credit| credit.recipient);
+    let (mailboxes, suspicions) = (Vec::new(), Vec::new());
+    (!people.is_empty()).then_some(Event::Progressed { people, mailboxes, suspicions, credits })
 }
 
 /// The id of a referral that follows from the event `cause` at `at`: a version 7 UUID, the same in
@@ -257,6 +344,7 @@ pub(super) fn id_caused_by(cause: Seq, at: Timestamp) -> Uuid {
 mod tests {
     use super::super::apply::apply;
     use super::*;
+    use crate::fraud::Marks;
     use crate::record;
 
     const ADA: PersonId = PersonId(1);
@@ -269,13 +357,33 @@ mod tests {
         Timestamp::from_micros(micros)
     }
 
+    fn arrives(person: PersonId) -> Arrival {
+        Arrival { person, marks: Marks::default(), signals: Signals::NONE }
+    }
+
     fn referral(inviter: PersonId, recipient: PersonId, state: ReferralState) -> Event {
         let (id, bind, mailboxes) = (Uuid(9), Bind::Oldest, [None; 2]);
-        Event::Referred { id, inviter, recipient, state, bind, mailboxes }
+        let (shape, suspicion, credits) = (0, None, Vec::new());
+        Event::Referred {
+            id,
+            inviter,
+            recipient,
+            state,
+            bind,
+            mailboxes,
+            shape,
+            suspicion,
+            credits,
+        }
     }
 
     fn seen(state: &State, kind: Seen, now: Timestamp) -> Option<Event> {
-        on_observed(state, &[Observation { person: person(2), kind, at: now }], now)
+        on_observed(
+            state,
+            &Policy::default(),
+            &[Observation { person: person(2), kind, at: now }],
+            now,
+        )
     }
 
     fn given(events: &[Event]) -> State {
@@ -289,7 +397,8 @@ mod tests {
             id: Uuid(7),
             inviter,
             recipient,
-            mailboxes: [None; 2],
+            mailbox: None,
+            marks: Marks::default(),
             recipient_is: RecipientIs::Unknown,
             bind: Bind::Oldest,
         }
@@ -335,17 +444,21 @@ mod tests {
             referral(person(2), person(3), ReferralState::Shared),
         ]);
         assert_eq!(try_share(&state, &wants(ADA, ADA)), Err(Rejection::SelfReferral));
-        let same_mailbox = Share { mailboxes: [None, Some(ADA)], ..wants(ADA, person(9)) };
+        let same_mailbox = Share {
+            marks: Marks { mailbox: Some(ADA), ..Marks::default() },
+            ..wants(ADA, person(9))
+        };
         assert_eq!(try_share(&state, &same_mailbox), Err(Rejection::SelfReferral));
         assert_eq!(try_share(&state, &wants(person(3), ADA)), Err(Rejection::ReferralCycle));
         let policy = Policy::default();
-        assert_eq!(on_joined(&state, &policy, ADA, Some(person(3)), Uuid(1)), None);
+        assert_eq!(on_joined(&state, &policy, &arrives(ADA), Some(person(3)), Uuid(1)), None);
     }
 
     #[test]
     fn another_spelling_of_an_address_closes_a_cycle_all_the_same() {
-        let spelled = |inviter, recipient, mailboxes| Share {
-            mailboxes: <[Option<u128>; 2]>::map(mailboxes, |mailbox| mailbox.map(PersonId)),
+        let spelled = |inviter, recipient, mailboxes: [Option<u128>; 2]| Share {
+            mailbox: mailboxes[0].map(PersonId),
+            marks: Marks { mailbox: mailboxes[1].map(PersonId), ..Marks::default() },
             ..wants(person(inviter), person(recipient))
         };
         // 11 and 12 are other spellings of 1, 21 of 2.
@@ -373,7 +486,8 @@ mod tests {
         }
         assert_eq!(try_share(&state, &spelled(12, 13, [Some(1); 2])), Err(Rejection::SelfReferral));
         assert_eq!(try_share(&state, &spelled(3, 5, [None; 2])), Ok(true));
-        assert_eq!(on_joined(&state, &Policy::default(), ADA, Some(person(3)), Uuid(1)), None);
+        let joined = on_joined(&state, &Policy::default(), &arrives(ADA), Some(person(3)), Uuid(1));
+        assert!(matches!(joined, Some(Event::Suspected { .. })), "{joined:?}");
     }
 
     #[test]
@@ -387,10 +501,10 @@ mod tests {
         let mut state = given(&[referral(ADA, person(2), ReferralState::Shared)]);
         let policy = Policy::default();
         let now_in = |state: &State| state.to(person(2)).map(|edge| edge.state);
-        let event = on_joined(&state, &policy, person(2), None, Uuid(1)).expect("a step");
+        let event = on_joined(&state, &policy, &arrives(person(2)), None, Uuid(1)).expect("a step");
         apply(&mut state, &event, at(2));
         assert_eq!(now_in(&state), Some(ReferralState::Waiting));
-        let event = on_redeemed(&state, &policy, person(2), None, Uuid(1));
+        let event = on_redeemed(&state, &policy, &arrives(person(2)), None, Uuid(1));
         apply(&mut state, &event, at(3));
         assert_eq!(now_in(&state), Some(ReferralState::Redeemed));
         for (kind, then) in [
@@ -431,16 +545,21 @@ mod tests {
     #[test]
     fn who_was_false_and_comes_in_again_is_still_false() {
         let state = given(&[referral(ADA, person(2), ReferralState::Fraud)]);
-        let event = on_redeemed(&state, &Policy::default(), person(2), None, Uuid(1));
-        assert_eq!(event, progressed(person(2), ReferralState::Fraud));
+        let event = on_redeemed(&state, &Policy::default(), &arrives(person(2)), None, Uuid(1));
+        assert_eq!(event, Event::progressed(vec![(person(2), ReferralState::Fraud)]));
     }
 
     #[test]
     fn a_fraud_flag_stays_until_it_is_cleared() {
         let mut state = given(&[referral(ADA, person(2), ReferralState::Redeemed)]);
         let sight = |kind| Observation { person: person(2), kind, at: at(4) };
-        let event = on_observed(&state, &[sight(Seen::Fraud), sight(Seen::Active)], at(4));
-        let fraud = Event::Progressed { people: vec![(person(2), ReferralState::Fraud)] };
+        let event = on_observed(
+            &state,
+            &Policy::default(),
+            &[sight(Seen::Fraud), sight(Seen::Active)],
+            at(4),
+        );
+        let fraud = Event::progressed(vec![(person(2), ReferralState::Fraud)]);
         assert_eq!(event, Some(fraud.clone()));
         apply(&mut state, &fraud, at(4));
         assert_eq!(seen(&state, Seen::Active, at(4).plus_days(3)), None);
@@ -449,7 +568,8 @@ mod tests {
     #[test]
     fn whoever_redeems_a_holders_code_was_brought_by_the_holder() {
         let state = given(&[]);
-        let event = on_redeemed(&state, &Policy::default(), person(2), Some(ADA), Uuid(1));
+        let event =
+            on_redeemed(&state, &Policy::default(), &arrives(person(2)), Some(ADA), Uuid(1));
         let Event::Referred { inviter, recipient, state, .. } = event else { panic!("{event:?}") };
         assert_eq!((inviter, recipient, state), (ADA, person(2), ReferralState::Redeemed));
     }
@@ -509,8 +629,8 @@ mod tests {
 
     #[test]
     fn fourteen_days_as_an_active_member_earn_a_code() {
-        let redeemed = progressed(ADA, ReferralState::Redeemed);
-        let active = progressed(ADA, ReferralState::Active);
+        let redeemed = Event::progressed(vec![(ADA, ReferralState::Redeemed)]);
+        let active = Event::progressed(vec![(ADA, ReferralState::Active)]);
         let mut state = given(&[redeemed]);
         let later = at(1).plus_days(14);
         assert_eq!(claim(&state, later), [], "never seen active");

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::Signals;
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record::{self, Persisted, Unreadable};
 
@@ -59,7 +60,39 @@ pub struct Reward {
     pub at: Timestamp,
 }
 
-/// What has happened. Tags are persisted and never reused: 1 Referred, 2 Progressed, 3 Rewarded.
+/// What was noticed about somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspicion {
+    /// All signs so far.
+    pub signals: Signals,
+    /// Whether the inviter's credit for the person waits for a verdict.
+    pub withheld: bool,
+}
+
+/// Points for an inviter's own place, or points that are lost again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// Whose place.
+    pub inviter: PersonId,
+    /// Because of whom.
+    pub recipient: PersonId,
+    /// How many; negative when they are lost.
+    pub points: i32,
+}
+
+/// What is taken back from somebody who has it unduly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// From whom.
+    pub person: PersonId,
+    /// Rewards, which may be earned again.
+    pub rewards: Vec<Reward>,
+    /// At most so many codes, of those that nobody was given yet.
+    pub codes: u32,
+}
+
+/// What has happened. Tags are persisted and never reused: 1 Referred, 2 Progressed, 3 Rewarded, 4
+/// Suspected, 5 Reviewed, 6 Held, 7 GateSeen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Somebody has an inviter now.
@@ -77,11 +110,23 @@ pub enum Event {
         /// The inviter's mailbox and the recipient's, named like the person with its plain address;
         /// None where the address is plain or unknown.
         mailboxes: [Option<PersonId>; 2],
+        /// The shape of the recipient's address; 0 where nobody has looked.
+        shape: u32,
+        /// What was noticed about the recipient.
+        suspicion: Option<Suspicion>,
+        /// Points for the inviter.
+        credits: Vec<Credit>,
     },
     /// Somebody's life went on, or that of several people by one cause.
     Progressed {
         /// Whose, and to where; later ones of the same person count.
         people: Vec<(PersonId, ReferralState)>,
+        /// Of whom the address is not plain, and the mailbox.
+        mailboxes: Vec<(PersonId, PersonId)>,
+        /// What was noticed about them.
+        suspicions: Vec<(PersonId, Suspicion)>,
+        /// Points for those who have brought them.
+        credits: Vec<Credit>,
     },
     /// Somebody got what was earned.
     Rewarded {
@@ -91,62 +136,192 @@ pub enum Event {
         rewards: Vec<Reward>,
         /// How many codes that is.
         codes: u32,
+        /// Whether more is due, and waits for the gate to open.
+        held: bool,
+    },
+    /// Something was noticed about somebody to whom nothing else happened.
+    Suspected {
+        /// About whom.
+        person: PersonId,
+        /// What.
+        suspicion: Suspicion,
+    },
+    /// Somebody has looked into it.
+    Reviewed {
+        /// Whom it is about.
+        person: PersonId,
+        /// Whether it is a person like others.
+        accepted: bool,
+        /// Where the person stands now, where that changes.
+        state: Option<ReferralState>,
+        /// What is taken back, and from whom.
+        withdrawn: Vec<Withdrawn>,
+        /// Points that are given, or taken back.
+        credits: Vec<Credit>,
+    },
+    /// Codes are due to somebody and wait for the gate to open, or do not any more.
+    Held {
+        /// To whom.
+        person: PersonId,
+        /// Whether they wait.
+        waits: bool,
+    },
+    /// The gate closed, or opened.
+    GateSeen {
+        /// Which.
+        open: bool,
     },
 }
+
+impl Event {
+    /// Points that are given or taken back because of it.
+    pub(crate) fn credits(&self) -> &[Credit] {
+        match self {
+            Self::Referred { credits, .. }
+            | Self::Progressed { credits, .. }
+            | Self::Reviewed { credits, .. } => credits,
+            Self::Rewarded { .. }
+            | Self::Suspected { .. }
+            | Self::Held { .. }
+            | Self::GateSeen { .. } => &[],
+        }
+    }
+
+    /// Somebody's life went on, and nothing else.
+    pub(super) fn progressed(people: Vec<(PersonId, ReferralState)>) -> Self {
+        let (mailboxes, suspicions, credits) = (Vec::new(), Vec::new(), Vec::new());
+        Self::Progressed { people, mailboxes, suspicions, credits }
+    }
+}
+
+/// Of a referral: id, inviter, recipient, state, bind, mailboxes.
+type ReferredV2 = (Uuid, PersonId, PersonId, u8, Bind, [Option<PersonId>; 2]);
+/// Of a life: people, mailboxes, suspicions, credits.
+type ProgressedV2 =
+    (Vec<(PersonId, u8)>, Vec<(PersonId, PersonId)>, Vec<(PersonId, Suspicion)>, Vec<Credit>);
+/// Of a verdict: person, whether accepted, state, withdrawn, credits.
+type ReviewedV1 = (PersonId, bool, Option<u8>, Vec<Withdrawn>, Vec<Credit>);
 
 impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
         match self {
-            Self::Referred { .. } => (1, 2),
-            Self::Progressed { .. } => (2, 1),
-            Self::Rewarded { .. } => (3, 1),
+            Self::Referred { .. } => (1, 3),
+            Self::Progressed { .. } => (2, 2),
+            Self::Rewarded { .. } => (3, 2),
+            Self::Suspected { .. } => (4, 1),
+            Self::Reviewed { .. } => (5, 1),
+            Self::Held { .. } => (6, 1),
+            Self::GateSeen { .. } => (7, 1),
         }
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Referred { id, inviter, recipient, state, bind, mailboxes } => {
-                record::encode(&(id, inviter, recipient, state.number(), bind, mailboxes), out);
+            Self::Referred {
+                id,
+                inviter,
+                recipient,
+                state,
+                bind,
+                mailboxes,
+                shape,
+                suspicion,
+                credits,
+            } => {
+                let first: ReferredV2 =
+                    (*id, *inviter, *recipient, state.number(), *bind, *mailboxes);
+                record::encode(&(first, shape, suspicion, credits), out);
             }
-            Self::Progressed { people } => {
+            Self::Progressed { people, mailboxes, suspicions, credits } => {
                 let numbers = people.iter().map(|(person, state)| (person, state.number()));
-                record::encode(&numbers.collect::<Vec<_>>(), out);
+                let numbers = numbers.collect::<Vec<_>>();
+                record::encode(&(numbers, mailboxes, suspicions, credits), out);
             }
-            Self::Rewarded { person, rewards, codes } => {
-                record::encode(&(person, rewards, codes), out);
+            Self::Rewarded { person, rewards, codes, held } => {
+                record::encode(&(person, rewards, codes, held), out);
             }
+            Self::Suspected { person, suspicion } => record::encode(&(person, suspicion), out),
+            Self::Reviewed { person, accepted, state, withdrawn, credits } => {
+                let state = state.map(ReferralState::number);
+                record::encode(&(person, accepted, state, withdrawn, credits), out);
+            }
+            Self::Held { person, waits } => record::encode(&(person, waits), out),
+            Self::GateSeen { open } => record::encode(open, out),
         }
     }
 
     fn decode(tag: u8, version: u8, payload: &[u8]) -> Result<Self, Unreadable> {
-        let known = |number| {
-            ReferralState::from_number(number)
-                .ok_or_else(|| Unreadable::new(format!("referral state {number}")))
-        };
         Ok(match (tag, version) {
             (1, 1) => {
                 let (id, inviter, recipient, state, bind) = record::decode(payload)?;
-                let (state, mailboxes) = (known(state)?, [None; 2]);
-                Self::Referred { id, inviter, recipient, state, bind, mailboxes }
+                referred((id, inviter, recipient, state, bind, [None; 2]), 0, None, Vec::new())?
             }
-            (1, 2) => {
-                let (id, inviter, recipient, state, bind, mailboxes) = record::decode(payload)?;
-                Self::Referred { id, inviter, recipient, state: known(state)?, bind, mailboxes }
+            (1, 2) => referred(record::decode(payload)?, 0, None, Vec::new())?,
+            (1, 3) => {
+                let (first, shape, suspicion, credits) = record::decode(payload)?;
+                referred(first, shape, suspicion, credits)?
             }
-            (2, 1) => {
-                let people = record::decode::<Vec<(PersonId, u8)>>(payload)?;
-                let named = |(person, number)| Ok((person, known(number)?));
-                Self::Progressed {
-                    people: people.into_iter().map(named).collect::<Result<_, _>>()?,
-                }
+            (2, 1) => Self::progressed(named(record::decode(payload)?)?),
+            (2, 2) => {
+                let (people, mailboxes, suspicions, credits): ProgressedV2 =
+                    record::decode(payload)?;
+                Self::Progressed { people: named(people)?, mailboxes, suspicions, credits }
             }
             (3, 1) => {
                 let (person, rewards, codes) = record::decode(payload)?;
-                Self::Rewarded { person, rewards, codes }
+                Self::Rewarded { person, rewards, codes, held: false }
             }
+            (3, 2) => {
+                let (person, rewards, codes, held) = record::decode(payload)?;
+                Self::Rewarded { person, rewards, codes, held }
+            }
+            (4, 1) => {
+                let (person, suspicion) = record::decode(payload)?;
+                Self::Suspected { person, suspicion }
+            }
+            (5, 1) => {
+                let (person, accepted, state, withdrawn, credits): ReviewedV1 =
+                    record::decode(payload)?;
+                let state = state.map(known).transpose()?;
+                Self::Reviewed { person, accepted, state, withdrawn, credits }
+            }
+            (6, 1) => {
+                let (person, waits) = record::decode(payload)?;
+                Self::Held { person, waits }
+            }
+            (7, 1) => Self::GateSeen { open: record::decode(payload)? },
             _ => return Err(Unreadable::new(format!("referrals event {tag} version {version}"))),
         })
     }
+}
+
+fn known(number: u8) -> Result<ReferralState, Unreadable> {
+    ReferralState::from_number(number)
+        .ok_or_else(|| Unreadable::new(format!("referral state {number}")))
+}
+
+fn named(people: Vec<(PersonId, u8)>) -> Result<Vec<(PersonId, ReferralState)>, Unreadable> {
+    people.into_iter().map(|(person, number)| Ok((person, known(number)?))).collect()
+}
+
+fn referred(
+    (id, inviter, recipient, state, bind, mailboxes): ReferredV2,
+    shape: u32,
+    suspicion: Option<Suspicion>,
+    credits: Vec<Credit>,
+) -> Result<Event, Unreadable> {
+    let state = known(state)?;
+    Ok(Event::Referred {
+        id,
+        inviter,
+        recipient,
+        state,
+        bind,
+        mailboxes,
+        shape,
+        suspicion,
+        credits,
+    })
 }
 
 /// Why the graph does not do what it was asked.
@@ -162,6 +337,10 @@ pub enum Rejection {
     AlreadyMember,
     /// As many referrals as the policy allows.
     GraphFull,
+    /// The cursor is none of ours.
+    UnknownCursor,
+    /// Nothing was noticed about that person, and nobody has brought them.
+    NothingToReview,
 }
 
 #[cfg(test)]
@@ -169,13 +348,51 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lives_and_rewards_of_version_1_are_read() {
+        let mut old = Vec::new();
+        record::encode(&vec![(PersonId(2), 3_u8)], &mut old);
+        let active = Event::progressed(vec![(PersonId(2), ReferralState::Active)]);
+        assert_eq!(Event::decode(2, 1, &old).ok(), Some(active));
+        let mut old = Vec::new();
+        record::encode(&(PersonId(2), Vec::<Reward>::new(), 3_u32), &mut old);
+        let (person, rewards) = (PersonId(2), Vec::new());
+        let rewarded = Event::Rewarded { person, rewards, codes: 3, held: false };
+        assert_eq!(Event::decode(3, 1, &old).ok(), Some(rewarded));
+    }
+
+    #[test]
+    fn a_referral_of_version_2_has_no_shape() {
+        let mut old = Vec::new();
+        let mailboxes = [None, Some(PersonId(4))];
+        record::encode(
+            &(Uuid(1), PersonId(2), PersonId(3), 1_u8, Bind::Oldest, mailboxes),
+            &mut old,
+        );
+        let Ok(Event::Referred { mailboxes: read, shape, suspicion, .. }) =
+            Event::decode(1, 2, &old)
+        else {
+            panic!("it is not read");
+        };
+        assert_eq!((read, shape, suspicion), (mailboxes, 0, None));
+    }
+
+    #[test]
     fn a_referral_of_version_1_has_no_mailboxes() {
         let (inviter, recipient, bind) = (PersonId(2), PersonId(3), Bind::Oldest);
         let mut old = Vec::new();
         record::encode(&(Uuid(1), inviter, recipient, 1_u8, bind), &mut old);
         let state = ReferralState::Waiting;
-        let referred =
-            |mailboxes| Event::Referred { id: Uuid(1), inviter, recipient, state, bind, mailboxes };
+        let referred = |mailboxes| Event::Referred {
+            id: Uuid(1),
+            inviter,
+            recipient,
+            state,
+            bind,
+            mailboxes,
+            shape: 0,
+            suspicion: None,
+            credits: Vec::new(),
+        };
         assert_eq!(Event::decode(1, 1, &old).ok(), Some(referred([None; 2])));
         let event = referred([None, Some(PersonId(4))]);
         let mut new = Vec::new();

@@ -1,26 +1,34 @@
 //! The graph on disk. Version 1: edges, members, rewards, counters. Version 2: behind that, the
-//! mailboxes that are written in more than one way.
+//! mailboxes that are written in more than one way. Version 3: edges with the shape of an address;
+//! and behind all that, who is suspected, credits, and who waits for the gate.
 
 use std::io;
 
+use crate::fraud::Signals;
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::record::Unreadable;
 
 use super::event::{Reward, RewardKind};
 use super::state::{Brought, Member, ReferralState, State};
+use super::suspects::{Suspect, Verdict};
 
 /// Id, inviter, recipient, state, since.
 type EdgeV1 = (u128, u128, u128, u8, i64);
+/// As before, and the shape.
+type EdgeV3 = (EdgeV1, u32);
+/// Person, signals, verdict, since when withheld.
+type SuspectV3 = (u128, u16, u8, Option<i64>);
 /// Person, since, state, last seen.
 type MemberV1 = (u128, i64, u8, i64);
 /// Rule, kind, amount, reason, when.
 type RewardV1 = (String, u8, u32, String, i64);
 
 pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-    out.list(state.brought().map(|edge| -> EdgeV1 {
+    out.list(state.brought().map(|edge| -> EdgeV3 {
         let (inviter, recipient) = (edge.inviter.get(), edge.recipient.get());
-        (edge.id.0, inviter, recipient, edge.state.number(), edge.at.micros())
+        let first = (edge.id.0, inviter, recipient, edge.state.number(), edge.at.micros());
+        (first, edge.shape)
     }))?;
     let members = state.members.iter().map(|(id, member)| -> MemberV1 {
         let Member { since, state, seen } = member;
@@ -37,22 +45,40 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     }))?;
     out.put(&(state.shares, state.conversions))?;
     let mailboxes = state.spellings.list().into_iter();
-    out.list(mailboxes.map(|(person, mailbox)| (person.get(), mailbox.get())))
+    out.list(mailboxes.map(|(person, mailbox)| (person.get(), mailbox.get())))?;
+    out.list(state.suspects.list().into_iter().map(|(person, suspect)| -> SuspectV3 {
+        let Suspect { signals, verdict, withheld } = suspect;
+        let withheld = withheld.map(Timestamp::micros);
+        (person.get(), signals.bits(), verdict.number(), withheld)
+    }))?;
+    let credits = state.credits.iter().map(|(person, points)| (person.get(), *points));
+    let mut credits: Vec<(u128, i32)> = credits.collect();
+    credits.sort_unstable();
+    out.list(credits.into_iter())?;
+    out.list(state.held.iter().map(|person| person.get()))?;
+    out.put(&state.gate_closed)
 }
 
-/// Reads version 1 or 2.
+/// Reads any version.
 pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
-    input.list(|(id, inviter, recipient, number, at): EdgeV1| {
+    let mut link = |(id, inviter, recipient, number, at): EdgeV1, shape| {
         state.link(Brought {
             id: Uuid(id),
             inviter: PersonId(inviter),
             recipient: PersonId(recipient),
             state: referral_state(number)?,
             at: Timestamp::from_micros(at),
+            shape,
+            withheld: false,
         });
         Ok(())
-    })?;
+    };
+    if version < 3 {
+        input.list(|edge: EdgeV1| link(edge, 0))?;
+    } else {
+        input.list(|(edge, shape): EdgeV3| link(edge, shape))?;
+    }
     input.list(|(person, since, number, seen): MemberV1| {
         let (since, seen) = (Timestamp::from_micros(since), Timestamp::from_micros(seen));
         let member = Member { since, state: referral_state(number)?, seen };
@@ -71,7 +97,31 @@ pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State
             Ok(())
         })?;
     }
+    if version > 2 {
+        suspected(&mut state, input)?;
+    }
     Ok(state)
+}
+
+fn suspected(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
+    input.list(|(person, signals, verdict, withheld): SuspectV3| {
+        let verdict = Verdict::from_number(verdict)
+            .ok_or_else(|| Unreadable::new(format!("verdict {verdict}")))?;
+        let signals = Signals::from_bits(signals);
+        let withheld = withheld.map(Timestamp::from_micros);
+        state.put_suspect(PersonId(person), Suspect { signals, verdict, withheld });
+        Ok(())
+    })?;
+    input.list(|(person, points)| {
+        state.credits.insert(PersonId(person), points);
+        Ok(())
+    })?;
+    input.list(|person| {
+        state.held.insert(PersonId(person));
+        Ok(())
+    })?;
+    state.gate_closed = input.take()?;
+    Ok(())
 }
 
 fn reward(reward: &Reward) -> RewardV1 {
@@ -97,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_1_is_version_2_without_mailboxes_and_still_opens() {
+    fn versions_1_and_2_still_open() {
         let mut state = State::default();
         let event = Event::Referred {
             id: Uuid(1),
@@ -106,15 +156,25 @@ mod tests {
             state: ReferralState::Redeemed,
             bind: Bind::Oldest,
             mailboxes: [None; 2],
+            shape: 0,
+            suspicion: None,
+            credits: Vec::new(),
         };
         apply(&mut state, &event, Timestamp::from_micros(4));
-        let mut bytes = Vec::new();
-        save(&state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
-        let whole = restore(2, &mut ImageReader(&mut bytes.as_slice())).expect("version 2");
-        assert_eq!(whole.digest(), state.digest());
-        bytes.truncate(bytes.len() - size_of::<u64>());
-        let old = restore(1, &mut ImageReader(&mut bytes.as_slice())).expect("version 1");
-        assert_eq!(old.digest(), state.digest());
-        assert!(restore(2, &mut ImageReader(&mut bytes.as_slice())).is_err(), "cut short");
+        let mut old = Vec::new();
+        let out = &mut ImageWriter(&mut old);
+        let edge: EdgeV1 = (1, 2, 3, ReferralState::Redeemed.number(), 4);
+        out.list([edge].into_iter()).expect("memory takes everything");
+        let member: MemberV1 = (3, 4, ReferralState::Redeemed.number(), 4);
+        out.list([member].into_iter()).expect("memory takes everything");
+        out.list([0_u8; 0].into_iter()).expect("memory takes everything");
+        out.put(&(1_u64, 1_u64)).expect("memory takes everything");
+        let read = |version, bytes: &[u8]| restore(version, &mut ImageReader(&mut &*bytes));
+        assert_eq!(read(1, &old).expect("version 1").digest(), state.digest());
+        assert!(read(2, &old).is_err(), "cut short");
+        ImageWriter(&mut old).list([(6_u128, 5_u128)].into_iter()).expect("memory");
+        state.spellings.note(PersonId(6), PersonId(5));
+        assert_eq!(read(2, &old).expect("version 2").digest(), state.digest());
+        assert!(read(3, &old).is_err(), "cut short");
     }
 }

@@ -5,8 +5,9 @@
 //! whatever is asked how often. A referral's state follows the person's life: shared, waiting,
 //! redeemed, active, churned, fraud.
 //!
-//! Spellings are known of those who took part in a share. Who came through a code alone is taken to
-//! have a plain address.
+//! Nobody is refused for looking false. What was [noticed](crate::fraud) about a person is kept
+//! here, and where it weighs too much, the credit for that person waits for somebody's verdict. A
+//! rejection undoes what the false account has caused, and can be looked at before.
 //!
 //! What is deliberately absent: the codes that rewards consist of. A reward is an event here; the
 //! [`invites`](crate::invites) registry issues the codes because of it.
@@ -18,16 +19,23 @@ mod decide;
 mod event;
 mod forest;
 mod image;
+#[cfg(test)]
+mod property;
 mod reads;
+mod review;
 mod score;
 mod spellings;
 mod state;
+mod suspects;
 
 pub(crate) use actor::{Handle, Referrals};
 pub(crate) use command::{Earn, RecipientIs, Share};
 pub use command::{Earned, Milestone, Shared, Stats};
-pub use event::{Bind, Event, Rejection, Reward, RewardKind};
+pub use event::{Bind, Credit, Event, Rejection, Reward, RewardKind, Suspicion, Withdrawn};
 pub use reads::{Analytics, Ancestor, Chain, Leader, Network, Past};
+pub(crate) use review::Review;
+pub use review::{Cursor, Reviewed, Risk, Waiting};
 pub use score::{Part, Quality, Weights};
 pub(crate) use state::State;
 pub use state::{Loyalty, Policy, QualityBonus, ReferralState, Tier};
+pub use suspects::Verdict;

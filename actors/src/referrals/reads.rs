@@ -76,6 +76,8 @@ pub struct Analytics {
     pub history: Vec<Past>,
     /// All, in each state, in the order of [`ReferralState::ALL`].
     pub by_state: [u32; 6],
+    /// Those that would count, and wait for a verdict on the recipient.
+    pub withheld: u32,
     /// What the person was granted.
     pub rewards: Vec<Reward>,
     /// What comes next, while there is a tier left.
@@ -150,7 +152,7 @@ fn is_known(state: &State, person: PersonId) -> bool {
     state.number(person).is_some() || state.member(person).is_some()
 }
 
-fn stands(state: &State, person: PersonId) -> Option<ReferralState> {
+pub(super) fn stands(state: &State, person: PersonId) -> Option<ReferralState> {
     let brought = state.to(person).map(|edge| edge.state);
     brought.or_else(|| state.member(person).map(|member| member.state))
 }
@@ -178,6 +180,7 @@ pub(super) fn analytics(
         known: is_known(state, person),
         history: state.from(person).take(HISTORY_MAX).map(past).collect(),
         by_state: state.counts(person).0,
+        withheld: state.counts(person).1,
         rewards: state.granted(person).to_vec(),
         next: earned.next,
         paused: earned.paused,
@@ -241,9 +244,11 @@ mod tests {
 
     use super::super::apply::apply;
     use super::super::command::{RecipientIs, Share};
+    use super::super::review::Arrival;
     use super::super::{Bind, Event, Rejection, image};
     use super::*;
     use crate::cell::Decided;
+    use crate::fraud::{Marks, Signals};
     use crate::ids::Uuid;
     use crate::image::{ImageReader, ImageWriter};
     use crate::quality::{Observation, Seen};
@@ -326,7 +331,9 @@ mod tests {
 
     /// One step for both, who have to agree on what is refused.
     fn step(state: &mut State, model: &mut Model, (kind, one, other): (u8, u128, u128), now: i64) {
-        let (policy, now) = (Policy::default(), Timestamp::from_micros(now));
+        let (mut policy, now) = (Policy::default(), Timestamp::from_micros(now));
+        // What is withheld has a test of its own.
+        policy.fraud.withhold_at = f64::INFINITY;
         let (from, to) = (PersonId(one), PersonId(other));
         let event = match kind {
             0..6 => {
@@ -334,7 +341,8 @@ mod tests {
                     id: Uuid(0),
                     inviter: from,
                     recipient: to,
-                    mailboxes: [told(one), told(other)],
+                    mailbox: told(one),
+                    marks: Marks { mailbox: told(other), ..Marks::default() },
                     recipient_is: RecipientIs::Unknown,
                     bind: Bind::Nothing,
                 };
@@ -354,7 +362,7 @@ mod tests {
                         // Whoever came in before anybody shared with them counts from then on.
                         if let Some(is) = model.members.get(&other).copied() {
                             apply(state, &event, now);
-                            Event::Progressed { people: vec![(to, is)] }
+                            Event::progressed(vec![(to, is)])
                         } else {
                             event
                         }
@@ -363,7 +371,9 @@ mod tests {
             }
             6 | 7 if model.members.get(&one) != Some(&ReferralState::Fraud) => {
                 model.members.insert(one, ReferralState::Redeemed);
-                decide::on_redeemed(state, &policy, from, None, Uuid(0))
+                let marks = Marks::default();
+                let arrival = Arrival { person: from, marks, signals: Signals::NONE };
+                decide::on_redeemed(state, &policy, &arrival, None, Uuid(0))
             }
             _ => {
                 let (seen, is) = match other % 4 {
@@ -373,7 +383,9 @@ mod tests {
                     _ => (Seen::Cleared, ReferralState::Active),
                 };
                 let sight = Observation { person: from, kind: seen, at: now };
-                let Some(event) = decide::on_observed(state, &[sight], now) else { return };
+                let Some(event) = decide::on_observed(state, &policy, &[sight], now) else {
+                    return;
+                };
                 model.members.insert(one, is);
                 event
             }
@@ -450,7 +462,7 @@ mod tests {
             let mut bytes = Vec::new();
             image::save(&state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
             let mut rest = bytes.as_slice();
-            let restored = image::restore(2, &mut ImageReader(&mut rest)).expect("a whole image");
+            let restored = image::restore(3, &mut ImageReader(&mut rest)).expect("a whole image");
             prop_assert!(rest.is_empty());
             prop_assert_eq!(restored.digest(), state.digest());
             agree(&restored, &model);
@@ -460,7 +472,18 @@ mod tests {
     fn referred(inviter: u128, recipient: u128, state: ReferralState) -> Event {
         let (inviter, recipient) = (PersonId(inviter), PersonId(recipient));
         let (id, bind, mailboxes) = (Uuid(0), Bind::Oldest, [None; 2]);
-        Event::Referred { id, inviter, recipient, state, bind, mailboxes }
+        let (shape, suspicion, credits) = (0, None, Vec::new());
+        Event::Referred {
+            id,
+            inviter,
+            recipient,
+            state,
+            bind,
+            mailboxes,
+            shape,
+            suspicion,
+            credits,
+        }
     }
 
     fn given(events: impl Iterator<Item = Event>) -> State {
@@ -487,7 +510,7 @@ mod tests {
     #[test]
     fn a_history_is_the_newest_hundred_and_says_when_somebody_came_in() {
         let mut state = given((1..=150).map(|friend| referred(0, friend, ReferralState::Shared)));
-        let event = Event::Progressed { people: vec![(PersonId(150), ReferralState::Redeemed)] };
+        let event = Event::progressed(vec![(PersonId(150), ReferralState::Redeemed)]);
         apply(&mut state, &event, Timestamp::from_micros(500));
         let now = Timestamp::from_micros(501);
         let analytics = analytics(&state, &Policy::default(), PersonId(0), now);
@@ -508,7 +531,7 @@ mod tests {
     fn a_member_whom_nobody_brought_is_known_and_counts_among_the_members() {
         let came = |person| vec![(PersonId(person), ReferralState::Redeemed)];
         let brought = referred(1, 2, ReferralState::Redeemed);
-        let state = given([Event::Progressed { people: came(9) }, brought].into_iter());
+        let state = given([Event::progressed(came(9)), brought].into_iter());
         let alone = chain(&state, PersonId(9));
         assert!(alone.known && alone.above.is_empty());
         assert_eq!(alone.state, Some(ReferralState::Redeemed));

@@ -3,16 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::fraud;
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::record;
 
 use super::command::Stats;
-use super::event::{Reward, RewardKind};
+use super::event::{Credit, Reward, RewardKind, Suspicion, Withdrawn};
 use super::forest::Forest;
 use super::score::Weights;
 use super::spellings::Spellings;
+use super::suspects::{Suspect, Suspects, Verdict};
 
 /// One step of what referrals earn.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +64,10 @@ pub struct Policy {
     pub pause_below: f64,
     /// Referrals that the graph takes.
     pub edges_max: u32,
+    /// Points for an inviter's own place for each redeemed referral.
+    pub points_per_redeemed: i32,
+    /// When something is a sign of fraud, and when credit is withheld.
+    pub fraud: fraud::Policy,
 }
 
 impl Default for Policy {
@@ -86,12 +92,14 @@ impl Default for Policy {
             loyalty: Loyalty { days: 14, codes: 1 },
             pause_below: 0.2,
             edges_max: 100_000_000,
+            points_per_redeemed: 0,
+            fraud: fraud::Policy::default(),
         }
     }
 }
 
 /// Where the recipient of a referral stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReferralState {
     /// Was told of it.
     Shared,
@@ -151,6 +159,10 @@ pub(super) struct Edge {
     pub(super) inviter: u32,
     pub(super) recipient: u32,
     pub(super) state: ReferralState,
+    /// Whether the inviter's credit waits for a verdict.
+    pub(super) withheld: bool,
+    /// Of the recipient's address; 0 where nobody has looked.
+    pub(super) shape: u32,
     pub(super) at: Timestamp,
 }
 
@@ -162,6 +174,8 @@ pub(super) struct Brought {
     pub(super) recipient: PersonId,
     pub(super) state: ReferralState,
     pub(super) at: Timestamp,
+    pub(super) shape: u32,
+    pub(super) withheld: bool,
 }
 
 /// A member, as far as rewards are concerned.
@@ -182,9 +196,10 @@ pub(super) struct Person {
     pub(super) counts: Counts,
 }
 
-/// How many referrals are in each state, in the order of [`ReferralState::ALL`].
+/// How many referrals are in each state, in the order of [`ReferralState::ALL`]; and how many of
+/// those that would count do not, because the credit is withheld.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts(pub(super) [u32; 6]);
+pub(super) struct Counts(pub(super) [u32; 6], pub(super) u32);
 
 impl Counts {
     pub(super) fn all(self) -> u32 {
@@ -202,7 +217,16 @@ impl Counts {
 
     /// Those that count for the inviter.
     pub(super) fn redeemed(self) -> u32 {
-        self.sum(ReferralState::counts)
+        self.sum(ReferralState::counts) - self.1
+    }
+
+    /// Takes in or out a referral in that state.
+    fn change(&mut self, state: ReferralState, withheld: bool, by: impl Fn(u32) -> u32) {
+        let count = &mut self.0[usize::from(state.number())];
+        *count = by(*count);
+        if withheld && state.counts() {
+            self.1 = by(self.1);
+        }
     }
 
     fn sum(self, holds: fn(ReferralState) -> bool) -> u32 {
@@ -234,6 +258,13 @@ pub(crate) struct State {
     pub(super) by_state: [u64; 6],
     pub(super) shares: u64,
     pub(super) conversions: u64,
+    pub(super) suspects: Suspects,
+    /// Points that inviters have, by whom they have brought.
+    pub(super) credits: HashMap<PersonId, i32>,
+    /// People to whom codes are due when the gate opens.
+    pub(super) held: BTreeSet<PersonId>,
+    /// Whether the gate was red when it moved last.
+    pub(super) gate_closed: bool,
 }
 
 impl State {
@@ -259,6 +290,16 @@ impl State {
         self.edges.get(self.person(recipient).edge as usize)
     }
 
+    /// Who has brought a person.
+    pub(super) fn inviter(&self, recipient: PersonId) -> Option<PersonId> {
+        self.to(recipient).map(|edge| self.person(edge.inviter).id)
+    }
+
+    /// Whether a person's referral counts for the inviter.
+    pub(super) fn counts_for_inviter(&self, recipient: PersonId) -> bool {
+        self.to(recipient).is_some_and(|edge| edge.state.counts() && !edge.withheld)
+    }
+
     /// The referrals of an inviter, newest first.
     pub(super) fn from(&self, inviter: PersonId) -> impl Iterator<Item = &Edge> {
         let below = self.number(inviter).map(|number| self.forest.down(number));
@@ -267,12 +308,14 @@ impl State {
 
     /// All referrals, oldest first.
     pub(super) fn brought(&self) -> impl ExactSizeIterator<Item = Brought> {
-        self.edges.iter().map(|&Edge { id, inviter, recipient, state, at }| Brought {
-            id,
-            inviter: self.person(inviter).id,
-            recipient: self.person(recipient).id,
-            state,
-            at,
+        self.edges.iter().map(|edge| Brought {
+            id: edge.id,
+            inviter: self.person(edge.inviter).id,
+            recipient: self.person(edge.recipient).id,
+            state: edge.state,
+            at: edge.at,
+            shape: edge.shape,
+            withheld: edge.withheld,
         })
     }
 
@@ -355,19 +398,23 @@ impl State {
 
     pub(super) fn stats(&self) -> Stats {
         let Self { by_state, shares, conversions, .. } = *self;
-        Stats { by_state, shares, conversions }
+        let reviews = self.suspects.waiting_count() as u64;
+        Stats { by_state, shares, conversions, reviews }
     }
 
     /// A digest of everything that later answers depend on.
     pub(super) fn digest(&self) -> [u8; 32] {
         record::digest(&(
             self.brought().collect::<Vec<_>>(),
-            self.best().map(|person| (person.id, person.counts.0)).collect::<Vec<_>>(),
+            self.best().map(|one| (one.id, one.counts.0, one.counts.1)).collect::<Vec<_>>(),
             self.spellings.list(),
             self.members.iter().collect::<BTreeMap<_, _>>(),
             self.members_false,
             self.granted.iter().collect::<BTreeMap<_, _>>(),
             (self.by_state, self.shares, self.conversions),
+            (self.suspects.list(), self.suspects.waiting(None).collect::<Vec<_>>()),
+            self.credits.iter().collect::<BTreeMap<_, _>>(),
+            (&self.held, self.gate_closed),
         ))
     }
 
@@ -381,13 +428,15 @@ impl State {
     }
 
     /// The next edge, counted by its state.
-    pub(super) fn link(&mut self, Brought { id, inviter, recipient, state, at }: Brought) {
-        let [inviter, recipient] = [inviter, recipient].map(|person| self.admit(person));
+    pub(super) fn link(&mut self, brought: Brought) {
+        let Brought { id, state, at, shape, withheld, .. } = brought;
+        let [inviter, recipient] =
+            [brought.inviter, brought.recipient].map(|person| self.admit(person));
         self.people[recipient as usize].edge = self.edges.len() as u32;
-        self.edges.push(Edge { id, inviter, recipient, state, at });
+        self.edges.push(Edge { id, inviter, recipient, state, withheld, shape, at });
         self.forest.link(inviter, recipient);
         self.by_state[usize::from(state.number())] += 1;
-        self.recount(inviter, |counts| counts[usize::from(state.number())] += 1);
+        self.recount(inviter, |counts| counts.change(state, withheld, |count| count + 1));
     }
 
     /// The number of a person, who gets one at the first edge.
@@ -399,13 +448,13 @@ impl State {
     }
 
     /// Changes how an inviter's referrals stand, and the rank that follows from it.
-    fn recount(&mut self, inviter: u32, change: impl FnOnce(&mut [u32; 6])) {
+    fn recount(&mut self, inviter: u32, change: impl FnOnce(&mut Counts)) {
         let rank = |counts: Counts| -> Rank {
             (counts.redeemed(), Reverse(counts.all()), Reverse(inviter))
         };
         let counts = &mut self.people[inviter as usize].counts;
         let before = rank(*counts);
-        change(&mut counts.0);
+        change(counts);
         let after = rank(*counts);
         if before != after {
             self.best.remove(&before);
@@ -424,13 +473,13 @@ impl State {
             return;
         };
         let from = std::mem::replace(&mut edge.state, to);
-        let inviter = edge.inviter;
+        let (inviter, withheld) = (edge.inviter, edge.withheld);
         self.conversions += u64::from(to.is_in() && !from.is_in());
         self.by_state[usize::from(from.number())] -= 1;
         self.by_state[usize::from(to.number())] += 1;
         self.recount(inviter, |counts| {
-            counts[usize::from(from.number())] -= 1;
-            counts[usize::from(to.number())] += 1;
+            counts.change(from, withheld, |count| count - 1);
+            counts.change(to, withheld, |count| count + 1);
         });
     }
 
@@ -446,6 +495,63 @@ impl State {
         self.members_false += is_false(&member);
         if let Some(before) = self.members.insert(person, member) {
             self.members_false -= is_false(&before);
+        }
+    }
+
+    pub(super) fn suspect(&mut self, person: PersonId, suspicion: Suspicion, at: Timestamp) {
+        self.suspects.suspect(person, suspicion, at);
+        self.withhold(person);
+    }
+
+    /// Somebody of an image who is suspected.
+    pub(super) fn put_suspect(&mut self, person: PersonId, suspect: Suspect) {
+        self.suspects.put(person, suspect);
+        self.withhold(person);
+    }
+
+    pub(super) fn judge(&mut self, person: PersonId, verdict: Verdict) {
+        self.suspects.judge(person, verdict);
+        self.withhold(person);
+    }
+
+    /// Counts a person's referral, or does not, as the person is suspected.
+    fn withhold(&mut self, person: PersonId) {
+        let to = self.suspects.is_withheld(person);
+        let Some(number) = self.number(person) else { return };
+        let Some(edge) = self.edges.get_mut(self.people[number as usize].edge as usize) else {
+            return;
+        };
+        let from = std::mem::replace(&mut edge.withheld, to);
+        let (inviter, state) = (edge.inviter, edge.state);
+        self.recount(inviter, |counts| {
+            counts.change(state, from, |count| count - 1);
+            counts.change(state, to, |count| count + 1);
+        });
+    }
+
+    pub(super) fn credit(&mut self, credits: &[Credit]) {
+        for credit in credits {
+            if credit.points > 0 {
+                self.credits.insert(credit.recipient, credit.points);
+            } else {
+                self.credits.remove(&credit.recipient);
+            }
+        }
+    }
+
+    pub(super) fn hold(&mut self, person: PersonId, waits: bool) {
+        if waits {
+            self.held.insert(person);
+        } else {
+            self.held.remove(&person);
+        }
+    }
+
+    pub(super) fn withdraw(&mut self, withdrawn: &Withdrawn) {
+        let Some(granted) = self.granted.get_mut(&withdrawn.person) else { return };
+        granted.retain(|reward| !withdrawn.rewards.contains(reward));
+        if granted.is_empty() {
+            self.granted.remove(&withdrawn.person);
         }
     }
 

@@ -8,11 +8,11 @@ use crate::clock::Clock;
 use crate::entropy;
 use crate::error::{Error, Failure, Rejection};
 use crate::identity::Identity;
-use crate::ids::{Email, InviteCode, PersonId, Timestamp};
+use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
 use crate::invites::{self, CANDIDATES_SPARE, Invites};
 use crate::mailbox::Ask;
 use crate::people::Text;
-use crate::quality::{self, Observe, Quality, Seen};
+use crate::quality::{self, Drilling, Observe, Quality, Seen};
 use crate::record;
 use crate::referrals::{self, Bind, RecipientIs, Referrals};
 use crate::request::RequestTag;
@@ -22,16 +22,37 @@ use crate::waitlist::{self, EntryState, Persona, Referrer, Waitlist};
 use super::node::Posts;
 use super::post::Queue;
 
+/// So long a code is kept: shorter than most steps of the clock.
+const HOLD_SECONDS: u32 = 1_800;
+
 /// A wish with people, codes and labels in the place of numbers.
 #[derive(Clone, Debug)]
 pub(super) enum Order {
     Join(Email, Option<PersonId>),
     Boost(PersonId, i32),
     Leave(PersonId),
-    Generate { batch: String, count: u32, uses: u32, to: Option<Email>, force: bool },
+    Generate {
+        batch: String,
+        count: u32,
+        uses: u32,
+        to: Option<Email>,
+        force: bool,
+    },
     Redeem(InviteCode, Email),
+    Wave {
+        batch: String,
+        count: u32,
+        lottery: bool,
+    },
+    Reserve(InviteCode, Email),
+    /// A hold, and the code and person that it is for.
+    Confirm(Uuid, InviteCode, PersonId),
+    Release(Uuid),
+    Drill(Drilling),
     Share(Email, Email),
     Earn(PersonId),
+    /// A verdict on somebody, and whether it is a good one.
+    Review(PersonId, bool),
     Observe(PersonId, Seen, Timestamp),
     Evaluate,
     Look(PersonId),
@@ -45,8 +66,12 @@ pub(super) enum Said {
     Left(waitlist::Left),
     Generated(invites::Generated),
     Redeemed(invites::Redeemed),
+    Waved(waitlist::Invited),
+    Reserved(invites::Reserved),
+    Released,
     Shared(referrals::Shared),
     Earned(referrals::Earned),
+    Reviewed(referrals::Reviewed),
     Observed,
     Evaluated,
     Stands(waitlist::Standing),
@@ -124,8 +149,17 @@ impl Edge {
             }
             Order::Generate { .. } => self.generate(order, tag).await,
             Order::Redeem(code, email) => self.redeem(code, email, tag).await,
+            Order::Wave { batch, count, lottery } => self.wave(batch, count, lottery, tag).await,
+            Order::Reserve(code, email) => self.reserve(code, email, tag).await,
+            Order::Confirm(reservation, ..) => self.confirm(reservation, tag).await,
+            Order::Release(reservation) => self.release(reservation, tag).await,
+            Order::Drill(drilling) => {
+                let drill = |ask| Message::<Quality>::Drill(drilling, ask);
+                ask(&self.quality, self.clock.now(), None, drill).await.map(|_| Said::Evaluated)
+            }
             Order::Share(from, to) => self.share(from, to, tag).await,
             Order::Earn(person) => self.earn(person, tag).await,
+            Order::Review(person, accept) => self.review(person, accept, tag).await,
             Order::Observe(person, kind, at) => self.observe(person, kind, at, tag).await,
             Order::Evaluate => {
                 let now = self.clock.now();
@@ -156,10 +190,12 @@ impl Edge {
             Text::Profile { email: &email, use_case: &use_case, persona, metadata: &metadata };
         let person = self.identity.person(&email);
         let sections = vec![section(person, &text)];
+        let client = [203, 0, 113, (person.get() % 5) as u8].into();
+        let marks = self.identity.marks(&email, person.get().is_multiple_of(7), Some(client));
         // Three scores, so that ties and differences both occur.
         let personas = [Persona::Agency, Persona::Other, Persona::SoloFounder];
         let persona = personas[(person.get() % 3) as usize];
-        let join = waitlist::Join { person, persona, use_case: use_case.into(), referrer };
+        let join = waitlist::Join { person, persona, use_case: use_case.into(), referrer, marks };
         let now = self.clock.now();
         let run = |request| {
             ask(&self.waitlist, now, request, |ask| Message::<Waitlist>::Join(join, sections, ask))
@@ -223,7 +259,8 @@ impl Edge {
     ) -> Result<Said, Error> {
         let person = self.identity.person(&email);
         let sections = vec![section(person, &Text::Address(&email))];
-        let redeem = invites::Redeem { code, person };
+        let marks = self.identity.marks(&email, false, None);
+        let redeem = invites::Redeem { code, person, marks };
         let now = self.clock.now();
         let run = |request| {
             ask(&self.invites, now, request, |ask| {
@@ -246,8 +283,8 @@ impl Edge {
             Err(error) => return Err(error),
         };
         let (id, bind) = (entropy::uuid(now), Bind::Oldest);
-        let share =
-            referrals::Share { id, inviter, recipient, mailboxes: [None; 2], recipient_is, bind };
+        let (mailbox, marks) = (None, self.identity.marks(&to, false, None));
+        let share = referrals::Share { id, inviter, recipient, mailbox, marks, recipient_is, bind };
         let sections =
             vec![section(inviter, &Text::Address(&from)), section(recipient, &Text::Address(&to))];
         let run = |request| {
@@ -256,6 +293,79 @@ impl Edge {
             })
         };
         self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Shared)
+    }
+
+    async fn wave(
+        &self,
+        batch: String,
+        count: u32,
+        lottery: bool,
+        tag: Option<RequestTag>,
+    ) -> Result<Said, Error> {
+        let now = self.clock.now();
+        let run = async |request| {
+            let gate = ask(&self.quality, now, None, Message::<Quality>::Evaluate).await?;
+            let wave = waitlist::Wave {
+                batch,
+                count,
+                order: if lottery { waitlist::Order::Lottery } else { waitlist::Order::Priority },
+                gate: gate.colour,
+                reasons: Vec::new(),
+                expires_days: self.expires_days,
+                seed: entropy::seed_of_a_draw(),
+                rolled: 0,
+            };
+            ask(&self.waitlist, now, request, |ask| Message::<Waitlist>::Wave(wave, ask)).await
+        };
+        self.once::<_, waitlist::Rejection, _>(tag, run).await.map(Said::Waved)
+    }
+
+    async fn reserve(
+        &self,
+        code: InviteCode,
+        email: Email,
+        tag: Option<RequestTag>,
+    ) -> Result<Said, Error> {
+        let (now, person) = (self.clock.now(), self.identity.person(&email));
+        let sections = vec![section(person, &Text::Address(&email))];
+        let marks = self.identity.marks(&email, false, None);
+        let (reservation, seconds) = (entropy::uuid(now), HOLD_SECONDS);
+        let reserve = invites::Reserve { reservation, code, person, seconds, marks };
+        let run = |request| {
+            ask(&self.invites, now, request, |ask| {
+                Message::<Invites>::Reserve(reserve, sections, ask)
+            })
+        };
+        self.once::<_, invites::Rejection, _>(tag, run).await.map(Said::Reserved)
+    }
+
+    async fn confirm(&self, hold: Uuid, tag: Option<RequestTag>) -> Result<Said, Error> {
+        let now = self.clock.now();
+        let run = |request| {
+            ask(&self.invites, now, request, |ask| Message::<Invites>::Confirm(hold, ask))
+        };
+        self.once::<_, invites::Rejection, _>(tag, run).await.map(Said::Redeemed)
+    }
+
+    async fn release(&self, hold: Uuid, tag: Option<RequestTag>) -> Result<Said, Error> {
+        let now = self.clock.now();
+        let run = |request| {
+            ask(&self.invites, now, request, |ask| Message::<Invites>::Release(hold, ask))
+        };
+        self.once::<(), invites::Rejection, _>(tag, run).await.map(|()| Said::Released)
+    }
+
+    async fn review(
+        &self,
+        person: PersonId,
+        accept: bool,
+        tag: Option<RequestTag>,
+    ) -> Result<Said, Error> {
+        let (now, review) = (self.clock.now(), referrals::Review { person, accept });
+        let run = |request| {
+            ask(&self.referrals, now, request, |ask| Message::<Referrals>::Review(review, ask))
+        };
+        self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Reviewed)
     }
 
     async fn earn(&self, person: PersonId, tag: Option<RequestTag>) -> Result<Said, Error> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use snapshots::{Reader, RecordView, Section, SectionView};
 
 use crate::event::{Event, Stream};
-use crate::ids::{InviteCode, PersonId, Seq, Timestamp};
+use crate::ids::{InviteCode, PersonId, Seq, Timestamp, Uuid};
 use crate::invites;
 use crate::quality::{self, Colour};
 use crate::record::{self, Head, NO_EVENT};
@@ -20,9 +20,12 @@ pub(super) enum Effect {
     Boosted(PersonId, i32),
     Left(PersonId),
     Issued(String),
+    Waved(String),
     Redeemed(InviteCode, PersonId),
+    Reserved(InviteCode, PersonId),
     Referred(PersonId, PersonId),
     Rewarded(PersonId),
+    Reviewed(PersonId, bool),
     Observed(Timestamp),
 }
 
@@ -79,6 +82,10 @@ pub(super) struct History {
     pub(super) left: HashMap<Seq, (PersonId, Timestamp)>,
     pub(super) codes: Vec<CodeFacts>,
     pub(super) issued: HashMap<String, Vec<InviteCode>>,
+    /// The people of each wave, and of those codes that were sent because of it.
+    pub(super) waves: BTreeMap<String, [Vec<PersonId>; 2]>,
+    /// Every hold there ever was.
+    pub(super) holds: Vec<(Uuid, InviteCode, PersonId)>,
     /// Who came in, and has not left since.
     pub(super) members: BTreeMap<PersonId, (InviteCode, Timestamp)>,
     pub(super) inviters: BTreeMap<PersonId, PersonId>,
@@ -249,6 +256,14 @@ impl History {
                 self.list[index].score += i64::from(points);
                 self.counted(Effect::Boosted(person, points));
             }
+            waitlist::Event::Credited { ref people } => {
+                for &(person, points) in people {
+                    let Some((index, _)) = self.place(person) else {
+                        return Err("points for nobody".to_owned());
+                    };
+                    self.list[index].score += i64::from(points);
+                }
+            }
             waitlist::Event::Left { person, was } => {
                 if self.move_to(person, None) != Some(was) {
                     return Err("somebody left who was not there, or not so".to_owned());
@@ -264,7 +279,9 @@ impl History {
                     return Err("somebody is invited who does not wait".to_owned());
                 }
             }
-            waitlist::Event::Waved { ref people, .. } => {
+            waitlist::Event::Waved { ref batch, ref people, .. } => {
+                self.counted(Effect::Waved(batch.clone()));
+                self.waves.entry(batch.clone()).or_default()[0].clone_from(people);
                 for &person in people {
                     let was = self.move_to(person, Some(EntryState::Invited));
                     if was != Some(EntryState::Waiting) {
@@ -313,7 +330,9 @@ impl History {
                     self.counted(Effect::Issued(batch.clone()));
                 }
             }
-            invites::Event::Sent { codes, expires_at, .. } => {
+            invites::Event::Sent { batch, codes, expires_at } => {
+                let sent = codes.iter().map(|(_, person)| *person).collect();
+                self.waves.entry(batch.clone()).or_default()[1] = sent;
                 for &(code, person) in codes {
                     self.issue(code, 1, (Some(person), None), *expires_at)?;
                 }
@@ -332,10 +351,21 @@ impl History {
                 let facts = self.code(code);
                 facts.ok_or("a code gets more time that was never issued")?.expires_at = expires_at;
             }
-            invites::Event::Reserved { code, .. }
-            | invites::Event::Revoked { code }
-            | invites::Event::Restored { code } => {
-                self.code(*code).ok_or("a code is kept, or taken back, that was never issued")?;
+            &invites::Event::Reserved { reservation, code, person, .. } => {
+                self.code(code).ok_or("a code is kept that was never issued")?;
+                self.holds.push((reservation, code, person));
+                self.counted(Effect::Reserved(code, person));
+            }
+            invites::Event::Revoked { code } | invites::Event::Restored { code } => {
+                self.code(*code).ok_or("a code is taken back that was never issued")?;
+            }
+            invites::Event::Withdrawn { codes } => {
+                for code in codes {
+                    let facts = self.code(*code).ok_or("a code is withdrawn that is none")?;
+                    if facts.bound.is_some() || !facts.used_by.is_empty() {
+                        return Err("a code is withdrawn that somebody has".to_owned());
+                    }
+                }
             }
             invites::Event::Released { .. } => {}
         }
@@ -403,7 +433,21 @@ impl History {
                 self.counted(Effect::Rewarded(*person));
                 Ok(())
             }
-            referrals::Event::Progressed { .. } => Ok(()),
+            referrals::Event::Reviewed { person, accepted, withdrawn, .. } => {
+                self.counted(Effect::Reviewed(*person, *accepted));
+                for withdrawn in withdrawn {
+                    for reward in &withdrawn.rewards {
+                        if !self.rules.remove(&(withdrawn.person, reward.rule.clone())) {
+                            return Err("a reward is taken back that nobody has".to_owned());
+                        }
+                    }
+                }
+                Ok(())
+            }
+            referrals::Event::Progressed { .. }
+            | referrals::Event::Suspected { .. }
+            | referrals::Event::Held { .. }
+            | referrals::Event::GateSeen { .. } => Ok(()),
         }
     }
 

@@ -49,10 +49,15 @@ fn effect(
         Order::Leave(person) => Effect::Left(*person),
         Order::Generate { batch, .. } => Effect::Issued(batch.clone()),
         Order::Redeem(code, email) => Effect::Redeemed(*code, person(email)),
+        Order::Wave { batch, .. } => Effect::Waved(batch.clone()),
+        Order::Reserve(code, email) => Effect::Reserved(*code, person(email)),
+        Order::Confirm(_, code, person) => Effect::Redeemed(*code, *person),
         Order::Share(from, to) => Effect::Referred(person(from), person(to)),
         Order::Earn(person) => Effect::Rewarded(*person),
+        Order::Review(person, accept) => Effect::Reviewed(*person, *accept),
         Order::Observe(_, _, at) => Effect::Observed(*at),
-        Order::Evaluate | Order::Look(_) => return None,
+        // An answer does not tell whether the hold was given back before.
+        Order::Release(_) | Order::Drill(_) | Order::Evaluate | Order::Look(_) => return None,
     })
 }
 
@@ -135,8 +140,7 @@ impl Ledger {
             hold(effect, *tally, history.count(effect))?;
         }
         for (effect, count) in history.counts() {
-            // People are also brought without a share.
-            if !self.tallies.contains_key(effect) && !matches!(effect, Effect::Referred(..)) {
+            if !self.tallies.contains_key(effect) && !comes_by_itself(effect) {
                 return Err(format!("{effect:?} happened {count} times, and nobody asked for it"));
             }
         }
@@ -151,10 +155,15 @@ fn hold(effect: &Effect, tally: Tally, count: u32) -> Result<(), String> {
             "{effect:?} was acknowledged {acknowledged} times, and {count} are on disk"
         ));
     }
-    if count > asked && !matches!(effect, Effect::Referred(..)) {
+    if count > asked && !comes_by_itself(effect) {
         return Err(format!("{effect:?} is on disk {count} times, and may be {asked} times"));
     }
     Ok(())
+}
+
+/// People are also brought without a share, and what a red gate has held comes without a claim.
+fn comes_by_itself(effect: &Effect) -> bool {
+    matches!(effect, Effect::Referred(..) | Effect::Rewarded(_))
 }
 
 /// Whether an answer says that something has happened because of the request.
@@ -164,8 +173,11 @@ fn is_news(said: &Said) -> bool {
         Said::Redeemed(redeemed) => !redeemed.already,
         Said::Shared(shared) => !shared.already,
         Said::Earned(earned) => !earned.granted.is_empty(),
+        Said::Reviewed(reviewed) => !reviewed.already,
+        Said::Waved(invited) => !invited.already,
+        Said::Reserved(reserved) => !reserved.already,
         Said::Boosted(_) | Said::Left(_) | Said::Generated(_) | Said::Observed => true,
-        Said::Evaluated | Said::Stands(_) => false,
+        Said::Released | Said::Evaluated | Said::Stands(_) => false,
     }
 }
 
@@ -203,12 +215,31 @@ fn check(order: &Order, answer: &Result<Said, Error>, history: &mut History) -> 
             if same { Ok(()) } else { Err(format!("the disk has {issued:?}")) }
         }
         Ok(Said::Redeemed(redeemed)) => {
-            let Order::Redeem(code, _) = order else { return Ok(()) };
+            let (Order::Redeem(code, _) | Order::Confirm(_, code, _)) = order else {
+                return Ok(());
+            };
             let used = history.code(*code).is_some_and(|facts| !facts.used_by.is_empty());
             let real = used && redeemed.issued_at <= redeemed.at;
             if real { Ok(()) } else { Err("the disk knows of no redemption".to_owned()) }
         }
-        Ok(Said::Shared(_) | Said::Earned(_) | Said::Observed | Said::Evaluated) | Err(_) => Ok(()),
+        Ok(Said::Waved(invited)) => {
+            let people = history.waves.get(&invited.batch_id).map(|[people, _]| people.len());
+            let same = people == Some(invited.invited as usize);
+            if same { Ok(()) } else { Err(format!("the disk has a wave of {people:?}")) }
+        }
+        Ok(Said::Reserved(reserved)) => {
+            let known = history.holds.iter().any(|(hold, ..)| *hold == reserved.reservation);
+            if known { Ok(()) } else { Err("the disk knows of no hold".to_owned()) }
+        }
+        Ok(
+            Said::Released
+            | Said::Shared(_)
+            | Said::Earned(_)
+            | Said::Reviewed(_)
+            | Said::Observed
+            | Said::Evaluated,
+        )
+        | Err(_) => Ok(()),
     }
 }
 

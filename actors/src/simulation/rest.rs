@@ -12,6 +12,7 @@ use crate::waitlist::{EntryState, Waitlist};
 use super::history::History;
 use super::node::Node;
 use super::post::{Post, Trouble};
+use super::run::CODES_MAX;
 
 /// Asks an actor that has nothing else to do, and whose state is durable.
 fn ask<R: Role, T>(
@@ -38,6 +39,7 @@ pub(super) fn compare(
         invites(&mut node.posts.invites, history, now)?;
         quality(&mut node.posts.quality, history, now)?;
         book(&mut node.posts.people, history, people, now)?;
+        waves(history)?;
         across(history, people)
     };
     live(node).and_then(|()| replays(node, history)).map_err(Trouble::Bug)
@@ -113,6 +115,18 @@ fn book(
     for (person, profile) in people.iter().zip(profiles) {
         if profile.is_some() != history.book.contains_key(person) {
             return Err(format!("the book has {profile:?} of {person}"));
+        }
+    }
+    Ok(())
+}
+
+/// Who was invited in a wave has a code of that wave, all of them or, where the registry is full,
+/// none.
+fn waves(history: &History) -> Result<(), String> {
+    for (batch, [people, sent]) in &history.waves {
+        let full = sent.is_empty() && history.codes.len() + people.len() > CODES_MAX as usize;
+        if people != sent && !full {
+            return Err(format!("{batch} has invited {people:?} and sent codes to {sent:?}"));
         }
     }
     Ok(())

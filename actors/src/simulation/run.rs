@@ -17,9 +17,9 @@ use crate::entropy;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::identity::Identity;
-use crate::ids::{Email, PersonId, Timestamp};
+use crate::ids::{Email, InviteCode, PersonId, Timestamp};
 use crate::mailbox::Ask;
-use crate::quality;
+use crate::quality::{self, DrillRates, Drilling, Ratio};
 use crate::request::RequestTag;
 use crate::{invites, referrals, waitlist};
 
@@ -188,13 +188,17 @@ struct Run {
 }
 
 /// Rules under which few people and codes are enough for everything to happen.
+/// Codes that the registry takes, so few that it fills up now and then.
+pub(super) const CODES_MAX: u32 = 120;
+
 fn policies() -> Policies {
     let mut policies = Policies {
         waitlist: waitlist::Policy { entries_max: 60, ..waitlist::Policy::default() },
-        invites: invites::Policy { codes_max: 120, ..invites::Policy::default() },
+        invites: invites::Policy { codes_max: CODES_MAX, ..invites::Policy::default() },
         quality: quality::Policy { members_min: 3, ..quality::Policy::default() },
         referrals: referrals::Policy::default(),
     };
+    policies.referrals.points_per_redeemed = 3;
     for (tier, redeemed) in policies.referrals.tiers.iter_mut().zip(1..) {
         tier.redeemed = redeemed;
     }
@@ -321,14 +325,32 @@ impl Run {
                 force: *force,
             },
             Wish::Redeem(number, who) => {
-                let codes = &self.history.codes;
-                let Some(last) = codes.len().checked_sub(1) else { return };
-                // Late ones are tried more often: they are not used up yet.
-                let back = usize::from(*number) % codes.len().min(6);
-                Order::Redeem(codes[last - back].code, email(*who))
+                let Some(code) = self.late_code(*number) else { return };
+                Order::Redeem(code, email(*who))
+            }
+            Wish::Wave(people, lottery) => {
+                let (batch, count, lottery) = (format!("W{count}"), *people, *lottery);
+                Order::Wave { batch, count, lottery }
+            }
+            Wish::Reserve(number, who) => {
+                let Some(code) = self.late_code(*number) else { return };
+                Order::Reserve(code, email(*who))
+            }
+            Wish::Settle(back, give_back) => {
+                let holds = self.history.holds.iter().rev();
+                let Some(&(hold, code, person)) = holds.clone().nth(usize::from(*back)) else {
+                    return;
+                };
+                if *give_back { Order::Release(hold) } else { Order::Confirm(hold, code, person) }
+            }
+            Wish::Drill(percent, minutes) => {
+                let churn = Ratio::new(f64::from(*percent) / 100.0);
+                let rates = DrillRates { churn, ..DrillRates::default() };
+                Order::Drill(Drilling { rates, minutes: *minutes })
             }
             Wish::Share(from, to) => Order::Share(email(*from), email(*to)),
             Wish::Earn(who) => Order::Earn(person(*who)),
+            Wish::Review(who, accept) => Order::Review(person(*who), *accept),
             Wish::Observe(who, kind) => {
                 let at = Timestamp::from_micros(LONG_AGO.micros() + count as i64);
                 Order::Observe(person(*who), *kind, at)
@@ -336,9 +358,17 @@ impl Run {
             Wish::Evaluate => Order::Evaluate,
             Wish::Look(who) => Order::Look(person(*who)),
         };
-        let keyless = matches!(order, Order::Leave(_) | Order::Evaluate | Order::Look(_));
+        let keyless =
+            matches!(order, Order::Leave(_) | Order::Drill(_) | Order::Evaluate | Order::Look(_));
         let key = (keyed && !keyless).then_some(self.ledger.keys.len());
         self.call(order, key);
+    }
+
+    /// Late ones are tried more often: they are not used up yet.
+    fn late_code(&self, number: u8) -> Option<InviteCode> {
+        let codes = &self.history.codes;
+        let last = codes.len().checked_sub(1)?;
+        Some(codes[last - usize::from(number) % codes.len().min(6)].code)
     }
 
     fn ask_again(&mut self, back: usize) {

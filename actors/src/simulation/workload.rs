@@ -44,12 +44,22 @@ pub enum Wish {
         /// Whatever the gate says.
         force: bool,
     },
+    /// The next people invited, or drawn.
+    Wave(u32, bool),
     /// To come in with a code.
     Redeem(u8, u8),
+    /// To have a code kept.
+    Reserve(u8, u8),
+    /// To come in with a code that is kept, counted back from the newest, or to give it back.
+    Settle(u8, bool),
+    /// Other rates for a while: percent of members lost, and minutes.
+    Drill(u8, u32),
     /// To bring somebody.
     Share(u8, u8),
     /// What has been earned.
     Earn(u8),
+    /// To say what somebody is.
+    Review(u8, bool),
     /// To say what was seen of somebody.
     Observe(u8, Seen),
     /// The gate's next move.
@@ -129,7 +139,7 @@ fn step(rng: &mut Rng) -> Step {
 
 fn wish(rng: &mut Rng) -> Wish {
     let someone = |rng: &mut Rng| small(rng, PEOPLE);
-    match rng.below(30) {
+    match rng.below(40) {
         0..=7 => Wish::Join(someone(rng), rng.once_in(2).then(|| someone(rng))),
         8..=9 => Wish::Boost(someone(rng), small32(rng, 41) as i32 - 20),
         10..=11 => Wish::Leave(someone(rng)),
@@ -144,6 +154,11 @@ fn wish(rng: &mut Rng) -> Wish {
         24 => Wish::Earn(someone(rng)),
         25..=26 => Wish::Observe(someone(rng), Seen::ALL[usize::from(small(rng, 4))]),
         27 => Wish::Evaluate,
+        28..=29 => Wish::Review(someone(rng), rng.once_in(2)),
+        30..=31 => Wish::Wave(1 + small32(rng, 4), rng.once_in(2)),
+        32..=34 => Wish::Reserve(small(rng, 255), someone(rng)),
+        35..=36 => Wish::Settle(small(rng, 4), rng.once_in(3)),
+        37 => Wish::Drill(small(rng, 40), small32(rng, 60)),
         _ => Wish::Look(someone(rng)),
     }
 }

@@ -114,7 +114,7 @@ impl Handle {
 pub(crate) struct Waitlist;
 
 impl Domain for Waitlist {
-    const IMAGE_VERSION: u16 = 2;
+    const IMAGE_VERSION: u16 = 3;
     const STREAM: Stream = Stream::Waitlist;
     type Policy = Policy;
     type State = State;
@@ -140,21 +140,23 @@ impl Domain for Waitlist {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1 => image::restore(input, false),
-            2 => image::restore(input, true),
+            1..=3 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("waitlist image version {version}"))),
         }
     }
 
     fn follows(event: &event::Event) -> bool {
-        matches!(
-            event,
+        match event {
             event::Event::Invites(
                 invites::Event::Redeemed { .. }
-                    | invites::Event::Issued { .. }
-                    | invites::Event::Departed { .. }
-            )
-        )
+                | invites::Event::Issued { .. }
+                | invites::Event::Departed { .. },
+            ) => true,
+            event::Event::Referrals(event) => !event.credits().is_empty(),
+            event::Event::Invites(_) | event::Event::Waitlist(_) | event::Event::Quality(_) => {
+                false
+            }
+        }
     }
 
     fn react(cell: &mut Cell<Self>, causes: &[&Committed]) {
@@ -168,6 +170,9 @@ impl Domain for Waitlist {
                 })) => decide::on_code_bound(&cell.state, *person),
                 Some(event::Event::Invites(invites::Event::Departed { person })) => {
                     decide::on_departed(&cell.state, *person)
+                }
+                Some(event::Event::Referrals(event)) => {
+                    decide::on_credited(&cell.state, event.credits())
                 }
                 _ => None,
             };

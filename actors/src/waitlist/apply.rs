@@ -12,8 +12,12 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             let wave = Waved { requested, invited: people.len() as u32, order, gate, at };
             state.wave(batch, people, wave, rolled);
         }
-        Event::Joined { person, persona, score, referrer } => {
+        Event::Joined { person, persona, score, referrer, marks, .. } => {
             state.add_waiting(person, persona, score, referrer.is_some(), at);
+            state.note(person, &marks, at);
+        }
+        Event::Credited { ref people } => {
+            people.iter().for_each(|&(person, points)| state.boost(person, points));
         }
         Event::Boosted { person, points } => state.boost(person, points),
         Event::Left { person, .. } => state.remove(person, at),

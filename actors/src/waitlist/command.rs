@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::Marks;
 use crate::ids::{PersonId, Seq, Timestamp};
 use crate::quality::Colour;
 
@@ -15,6 +16,7 @@ pub(crate) struct Join {
     pub(crate) use_case: Box<str>,
     /// Entry whose referral code was given; None when none was.
     pub(crate) referrer: Option<Referrer>,
+    pub(crate) marks: Marks,
 }
 
 /// The entry that a referral code names, or a code that names none.

@@ -1,8 +1,10 @@
 //! The rules of the waitlist. The order of the refusals is their precedence.
 
 use crate::cell::Decided;
+use crate::fraud::{Marks, Signal, Signals};
 use crate::ids::{PersonId, Timestamp};
 use crate::quality::Colour;
+use crate::referrals::Credit;
 
 use super::command::{Boost, Boosted, Invited, Join, Joined, Leave, Left, Referrer, Wave};
 use super::state::{State, Waved};
@@ -39,7 +41,32 @@ pub(super) fn join(
         persona: join.persona,
         score: policy.score(join.persona, &join.use_case).total(),
         referrer,
+        marks: join.marks,
+        signals: signals(state, policy, join.person, &join.marks, now),
     }))
+}
+
+/// What there is to notice about somebody who joins.
+fn signals(
+    state: &State,
+    policy: &Policy,
+    person: PersonId,
+    marks: &Marks,
+    now: Timestamp,
+) -> Signals {
+    let [site, network] = marks.origin.map_or([0; 2], |from| state.arrivals.count(from, now));
+    Signals::NONE
+        .with(Signal::CanonicalDuplicate, state.has_double(person, marks.mailbox))
+        .with(Signal::DisposableDomain, marks.disposable)
+        .with(Signal::SharedAddress, site >= policy.fraud.address_joins)
+        .with(Signal::SharedNetwork, network >= policy.fraud.network_joins)
+}
+
+/// What referrals have added to scores, or taken from them, as far as their people are here.
+pub(super) fn on_credited(state: &State, credits: &[Credit]) -> Option<Event> {
+    let here = credits.iter().filter(|credit| state.find(credit.inviter).is_some());
+    let people: Vec<_> = here.map(|credit| (credit.inviter, credit.points)).collect();
+    (!people.is_empty()).then_some(Event::Credited { people })
 }
 
 /// Why somebody has no entry.
@@ -118,6 +145,7 @@ mod tests {
     use super::super::Persona;
     use super::super::apply::apply;
     use super::*;
+    use crate::fraud::Origin;
 
     const ADA: PersonId = PersonId(1);
     const BOB: PersonId = PersonId(2);
@@ -135,11 +163,18 @@ mod tests {
     }
 
     fn joined(person: PersonId, score: i32) -> Event {
-        Event::Joined { person, persona: Persona::Agency, score, referrer: None }
+        let (marks, signals) = (Marks::default(), Signals::NONE);
+        Event::Joined { person, persona: Persona::Agency, score, referrer: None, marks, signals }
     }
 
     fn wants(person: PersonId) -> Join {
-        Join { person, persona: Persona::Agency, use_case: "time".into(), referrer: None }
+        Join {
+            person,
+            persona: Persona::Agency,
+            use_case: "time".into(),
+            referrer: None,
+            marks: Marks::default(),
+        }
     }
 
     fn decide(state: &State, command: &Join) -> Result<Decided<Event, Joined>, Rejection> {
@@ -192,6 +227,58 @@ mod tests {
         let state = given(&[joined(BOB, 1)]);
         assert_eq!(join(&state, &policy, &wants(ADA), at(9)), Err(Rejection::ListFull));
         assert!(join(&state, &policy, &wants(BOB), at(9)).is_ok());
+    }
+
+    /// What is noticed when `join` comes, and the state with that person in it.
+    fn noticed(state: &mut State, join: &Join) -> Vec<Signal> {
+        let Ok(Decided::Now(event)) = decide(state, join) else { panic!("not joined") };
+        apply(state, &event, at(100));
+        let Event::Joined { signals, .. } = event else { panic!("{event:?}") };
+        signals.iter().collect()
+    }
+
+    #[test]
+    fn another_spelling_of_a_mailbox_is_noticed_whoever_comes_first() {
+        const PLAIN: PersonId = PersonId(10);
+        let spelled = |person| {
+            let marks = Marks { mailbox: Some(PLAIN), ..Marks::default() };
+            Join { marks, ..wants(PersonId(person)) }
+        };
+        let mut state = given(&[]);
+        assert_eq!(noticed(&mut state, &spelled(11)), []);
+        assert_eq!(noticed(&mut state, &spelled(12)), [Signal::CanonicalDuplicate]);
+        assert_eq!(noticed(&mut state, &wants(PLAIN)), [Signal::CanonicalDuplicate]);
+        assert_eq!(noticed(&mut state, &wants(ADA)), []);
+        let mut state = given(&[joined(PLAIN, 1)]);
+        assert_eq!(noticed(&mut state, &spelled(11)), [Signal::CanonicalDuplicate]);
+    }
+
+    #[test]
+    fn whoever_comes_back_is_no_double_of_their_own() {
+        let marks = Marks { mailbox: Some(PersonId(10)), ..Marks::default() };
+        let ada = Join { marks, ..wants(ADA) };
+        let mut state = given(&[]);
+        assert_eq!(noticed(&mut state, &ada), []);
+        let left = Event::Left { person: ADA, was: EntryState::Waiting };
+        apply(&mut state, &left, at(101));
+        assert_eq!(noticed(&mut state, &ada), []);
+    }
+
+    #[test]
+    fn the_fourth_from_one_address_and_the_twenty_first_from_one_network_are_noticed() {
+        let from = |person: u128, site: u64| {
+            let origin = Some(Origin { site, network: 1 });
+            Join { marks: Marks { origin, ..Marks::default() }, ..wants(PersonId(person)) }
+        };
+        let mut state = given(&[]);
+        for person in 1..=3 {
+            assert_eq!(noticed(&mut state, &from(person, 7)), []);
+        }
+        assert_eq!(noticed(&mut state, &from(4, 7)), [Signal::SharedAddress]);
+        for person in 5..=20 {
+            assert_eq!(noticed(&mut state, &from(person, 1000 + person as u64)), []);
+        }
+        assert_eq!(noticed(&mut state, &from(21, 2000)), [Signal::SharedNetwork]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::{Marks, Signals};
 use crate::ids::{PersonId, Timestamp};
 use crate::quality::Colour;
 use crate::record::{self, Persisted, Unreadable};
@@ -9,7 +10,7 @@ use crate::record::{self, Persisted, Unreadable};
 use super::{EntryState, Order, Persona};
 
 /// What has happened. Tags are persisted and never reused: 1 Joined, 2 Boosted, 3 Left, 4 Invited,
-/// 5 Admitted, 6 Waved.
+/// 5 Admitted, 6 Waved, 7 Credited.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Somebody took a place.
@@ -22,6 +23,15 @@ pub enum Event {
         score: i32,
         /// Through this person's referral code.
         referrer: Option<PersonId>,
+        /// What the request showed.
+        marks: Marks,
+        /// What was noticed because of it.
+        signals: Signals,
+    },
+    /// Scores changed because of referrals.
+    Credited {
+        /// Whose, and by how much.
+        people: Vec<(PersonId, i32)>,
     },
     /// Somebody's score was changed by hand.
     Boosted {
@@ -74,7 +84,8 @@ type How = (u32, u8, u8, u64, u32, u32);
 impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
         match self {
-            Self::Joined { .. } => (1, 1),
+            Self::Joined { .. } => (1, 2),
+            Self::Credited { .. } => (7, 1),
             Self::Boosted { .. } => (2, 1),
             Self::Left { .. } => (3, 1),
             Self::Invited { .. } => (4, 1),
@@ -85,9 +96,11 @@ impl Persisted for Event {
 
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Joined { person, persona, score, referrer } => {
-                record::encode(&(person, persona.number(), score, referrer), out);
+            Self::Joined { person, persona, score, referrer, marks, signals } => {
+                let persona = persona.number();
+                record::encode(&(person, persona, score, referrer, marks, signals), out);
             }
+            Self::Credited { people } => record::encode(people, out),
             Self::Boosted { person, points } => record::encode(&(person, points), out),
             Self::Left { person, was } => record::encode(&(person, was.number()), out),
             Self::Invited { person } | Self::Admitted { person } => record::encode(person, out),
@@ -102,8 +115,15 @@ impl Persisted for Event {
         Ok(match (tag, version) {
             (1, 1) => {
                 let (person, persona, score, referrer) = record::decode(payload)?;
-                Self::Joined { person, persona: Persona::from_number(persona), score, referrer }
+                let (persona, marks) = (Persona::from_number(persona), Marks::default());
+                Self::Joined { person, persona, score, referrer, marks, signals: Signals::NONE }
             }
+            (1, 2) => {
+                let (person, persona, score, referrer, marks, signals) = record::decode(payload)?;
+                let persona = Persona::from_number(persona);
+                Self::Joined { person, persona, score, referrer, marks, signals }
+            }
+            (7, 1) => Self::Credited { people: record::decode(payload)? },
             (2, 1) => {
                 let (person, points) = record::decode(payload)?;
                 Self::Boosted { person, points }

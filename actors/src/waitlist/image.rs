@@ -1,8 +1,9 @@
 //! The waitlist on disk. Version 1: entries, boosts, times of invitation, who has left, counters.
-//! Version 2 adds the waves.
+//! Version 2 adds the waves, version 3 where the newest came from and spellings of mailboxes.
 
 use std::io;
 
+use crate::fraud::Origin;
 use crate::ids::{PersonId, Timestamp};
 use crate::image::{ImageReader, ImageWriter};
 use crate::quality::Colour;
@@ -20,6 +21,12 @@ type DailyV1 = (i64, [u32; DAYS]);
 
 /// Label, requested, invited, order, gate, at.
 type WaveV2 = (String, u32, u32, u8, u8, i64);
+
+/// When, from which site and network.
+type ArrivalV3 = (i64, u64, u64);
+
+/// Joins of the last day that tell a state from another one.
+const ARRIVALS_SAMPLED: usize = 4_096;
 
 /// The state of an entry whose person has left.
 const LEFT: u8 = u8::MAX;
@@ -44,7 +51,17 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     left.sort_unstable();
     out.list(left.into_iter())?;
     counters(state, out)?;
-    waves(state, out)
+    waves(state, out)?;
+    out.list(
+        state
+            .arrivals
+            .iter()
+            .map(|(at, from)| -> ArrivalV3 { (at.micros(), from.site, from.network) }),
+    )?;
+    let spelled = state.spelled.iter().map(|(mailbox, first)| (mailbox.get(), first.get()));
+    let mut spelled: Vec<(u128, u128)> = spelled.collect();
+    spelled.sort_unstable();
+    out.list(spelled.into_iter())
 }
 
 fn waves(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
@@ -63,6 +80,11 @@ pub(super) fn fingerprint(state: &State, out: &mut ImageWriter<'_>) -> io::Resul
     out.unordered(state.boosts.iter())?;
     out.unordered(state.invited_at.iter())?;
     out.unordered(state.left.iter().map(|(person, at)| (person.get(), at)))?;
+    out.unordered(state.spelled.iter().map(|(mailbox, first)| (mailbox.get(), first.get())))?;
+    out.put(&state.arrivals.iter().len())?;
+    for (at, from) in state.arrivals.iter().rev().take(ARRIVALS_SAMPLED) {
+        out.put(&(at.micros(), from.site, from.network))?;
+    }
     waves(state, out)?;
     counters(state, out)
 }
@@ -72,8 +94,8 @@ fn counters(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.put(&(daily(&state.joined), daily(&state.processed), state.joins))
 }
 
-/// Reads version 1, or with its waves version 2.
-pub(super) fn restore(input: &mut ImageReader<'_>, with_waves: bool) -> Result<State, Unreadable> {
+/// Reads any version.
+pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
     input.list(|(high, low, at, score, persona, number): EntryV1| {
         let entry_state = match EntryState::from_number(number) {
@@ -100,7 +122,7 @@ pub(super) fn restore(input: &mut ImageReader<'_>, with_waves: bool) -> Result<S
     let (joined, processed, joins): (DailyV1, DailyV1, [u64; 2]) = input.take()?;
     let daily = |(newest, counts): DailyV1| Daily { newest, counts };
     (state.joined, state.processed, state.joins) = (daily(joined), daily(processed), joins);
-    if with_waves {
+    if version > 1 {
         input.list(|(batch, requested, invited, order, gate, at): WaveV2| {
             let order = Order::from_number(order).ok_or_else(|| Unreadable::new("an order"))?;
             let gate = Colour::from_number(gate).ok_or_else(|| Unreadable::new("a colour"))?;
@@ -109,6 +131,16 @@ pub(super) fn restore(input: &mut ImageReader<'_>, with_waves: bool) -> Result<S
             Ok(())
         })?;
         state.rolled = input.take()?;
+    }
+    if version > 2 {
+        input.list(|(at, site, network): ArrivalV3| {
+            state.arrivals.note(Origin { site, network }, Timestamp::from_micros(at));
+            Ok(())
+        })?;
+        input.list(|(mailbox, first): (u128, u128)| {
+            state.spelled.insert(PersonId(mailbox), PersonId(first));
+            Ok(())
+        })?;
     }
     Ok(state)
 }

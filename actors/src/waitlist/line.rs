@@ -63,11 +63,13 @@ mod tests {
     use super::super::Event;
     use super::super::apply::apply;
     use super::*;
+    use crate::fraud::{Marks, Signals};
     use crate::ids::Timestamp;
 
     fn joined(person: u128) -> Event {
         let (persona, person) = (Persona::Agency, PersonId(person));
-        Event::Joined { person, persona, score: 20, referrer: None }
+        let (marks, signals) = (Marks::default(), Signals::NONE);
+        Event::Joined { person, persona, score: 20, referrer: None, marks, signals }
     }
 
     fn given(events: &[Event]) -> State {

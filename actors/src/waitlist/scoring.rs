@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fraud;
+
 /// What a person says to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Persona {
@@ -55,7 +57,8 @@ impl Persona {
     }
 }
 
-/// The numbers of the priority score, and the size of the list.
+/// The numbers of the priority score, the size of the list, and when something about those who
+/// join is a sign.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Points for each persona, in the order of [`Persona::ALL`].
@@ -70,6 +73,8 @@ pub struct Policy {
     pub keyword_points: i32,
     /// Entries that the list takes, those that were invited or have left included.
     pub entries_max: u32,
+    /// Signs of fraud. They change no score.
+    pub fraud: fraud::Policy,
 }
 
 impl Default for Policy {
@@ -81,6 +86,7 @@ impl Default for Policy {
             keywords: ["marketing", "content", "automation", "time"].map(str::to_owned).to_vec(),
             keyword_points: 5,
             entries_max: 100_000_000,
+            fraud: fraud::Policy::default(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
+use crate::fraud::{Arrivals, Marks};
 use crate::ids::{PersonId, Timestamp};
 use crate::quality::Colour;
 use crate::record;
@@ -84,6 +85,10 @@ pub(crate) struct State {
     pub(super) waves: BTreeMap<Box<str>, Waved>,
     /// Invitations that ran out unused and that later waves have made up for.
     pub(super) rolled: u64,
+    /// Where the newest came from.
+    pub(super) arrivals: Arrivals,
+    /// Mailboxes that somebody has joined with another spelling of, and who was the first.
+    pub(super) spelled: HashMap<PersonId, PersonId>,
 }
 
 impl State {
@@ -188,6 +193,8 @@ impl State {
                 self.joins,
                 self.left.iter().collect::<BTreeMap<_, _>>(),
                 (&self.waves, self.rolled),
+                self.arrivals.iter().collect::<Vec<_>>(),
+                self.spelled.iter().collect::<BTreeMap<_, _>>(),
             ),
         ))
     }
@@ -211,6 +218,25 @@ impl State {
     pub(super) fn add_member(&mut self, person: PersonId, at: Timestamp) {
         self.push(person, Persona::Other, 0, EntryState::Member, at);
         self.members += 1;
+    }
+
+    /// Keeps what later joins are compared with.
+    pub(super) fn note(&mut self, person: PersonId, marks: &Marks, at: Timestamp) {
+        if let Some(mailbox) = marks.mailbox {
+            self.spelled.entry(mailbox).or_insert(person);
+        }
+        if let Some(origin) = marks.origin {
+            self.arrivals.note(origin, at);
+        }
+    }
+
+    /// Whether somebody else is known by another spelling of a person's mailbox, which is `mailbox`
+    /// where the person's own address is not plain.
+    pub(super) fn has_double(&self, person: PersonId, mailbox: Option<PersonId>) -> bool {
+        let plain = mailbox.unwrap_or(person);
+        let first = self.spelled.get(&plain);
+        first.is_some_and(|first| *first != person)
+            || mailbox.is_some_and(|mailbox| self.find(mailbox).is_some())
     }
 
     fn push(

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
+use actors::fraud::DisposableDomains;
 use actors::snapshotter::Archive;
 use actors::{
     Clock, Email, Engine, Error, Failure, Generate, Identity, InviteCode, Join, Options, PersonId,
@@ -125,6 +126,7 @@ fn options(dir: &TempDir, clock: &Clock, in_flight_max: usize, policies: Policie
         cache_bytes: 8 << 20,
         accept_loss: false,
         snapshots: actors::snapshotter::Policy::default(),
+        disposable: DisposableDomains::parse("trash.example"),
         clock: clock.clone(),
     }
 }
@@ -166,6 +168,7 @@ pub(crate) fn wants(name: &str) -> Join {
         persona: "agency".to_owned(),
         referral_code: None,
         metadata: vec![("source".to_owned(), name.to_owned())],
+        client: None,
     }
 }
 

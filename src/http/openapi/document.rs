@@ -11,7 +11,7 @@ use utoipa::openapi::{OpenApi, OpenApiBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::operation::{Described, KEY, PERSON_TOKEN};
-use super::{invites, node, problems, quality, referrals, waitlist};
+use super::{invites, node, problems, quality, referrals, review, waitlist};
 use crate::http::endpoint::Route;
 use crate::http::error::Document;
 use crate::http::routes;
@@ -108,6 +108,7 @@ fn described() -> BTreeMap<(&'static str, &'static str), Described> {
         invites::operations(),
         referrals::operations(),
         quality::operations(),
+        review::operations(),
         node::operations(),
     ];
     all.into_iter().flatten().map(|about| ((about.method, about.path), about)).collect()

@@ -22,6 +22,7 @@ mod operation;
 mod problems;
 mod quality;
 mod referrals;
+mod review;
 mod texts;
 mod waitlist;
 
@@ -30,5 +31,5 @@ pub(crate) use texts::{
     AlertMetric, AliveWord, Cause, CheckName, Code, CodeState, CorrelationName, EntryState,
     GateColour, HealthStatus, HealthWord, Id, OrderName, PartName, PersonToken, Probability,
     ProblemType, ReadyWord, ReferralCode, ReferralStateName, RewardName, ServiceName, Severity,
-    SourceName, Success, TermName, Time,
+    SignalName, SourceName, Success, TermName, Time, VerdictName,
 };

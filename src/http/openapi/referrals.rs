@@ -40,7 +40,7 @@ fn telling() -> Vec<Described> {
                 &GRAPH_FULL,
             ]),
         post("/api/referrals/earn", "Grant what somebody has earned")
-            .about("Each reward once. Codes that a red gate holds back come with a later claim.")
+            .about("Each reward once. Codes that a red gate holds back come when it opens.")
             .takes(earn)
             .repeatable()
             .answers::<Earned<'_>>(200, "What is new, and what there is"),

@@ -3,9 +3,10 @@
 //! Answers carry them as plain strings. A field that holds one says so with `value_type`, and these
 //! types, of which there are never any values, are what it names.
 
+use actors::fraud::Signal;
 use actors::past;
 use actors::quality::{self, Source};
-use actors::referrals::ReferralState;
+use actors::referrals::{ReferralState, Verdict};
 use actors::waitlist::{self, Order};
 use actors::{CodeStatus, RewardKind};
 use utoipa::openapi::RefOr;
@@ -69,6 +70,11 @@ texts! {
     Cause = words(past::Cause::ALL.map(past::Cause::as_str));
     /// How far a referral has come.
     ReferralStateName = words(ReferralState::ALL.map(ReferralState::as_str));
+    /// A sign that somebody is not who they seem to be.
+    SignalName = words(Signal::ALL.map(Signal::id));
+    /// What somebody who looked into it has said.
+    VerdictName =
+        words([Verdict::Open, Verdict::Accepted, Verdict::Rejected].map(Verdict::as_str));
     /// What was granted.
     RewardName = words(RewardKind::ALL.map(RewardKind::as_str));
     /// Whose health it is.

@@ -8,6 +8,7 @@ pub(super) mod past;
 pub(super) mod policies;
 pub(super) mod quality;
 pub(super) mod referrals;
+pub(super) mod review;
 pub(super) mod waitlist;
 
 mod text;

@@ -57,7 +57,7 @@ pub(in crate::http) struct Earned<'a> {
     codes: Vec<String>,
     rewards: Vec<Granted<'a>>,
     rewards_paused: bool,
-    /// Whether codes are due and wait for the gate to open.
+    /// Whether codes are due and come by themselves when the gate opens.
     codes_held: bool,
     #[schema(required)]
     next_milestone: Option<Next<'a>>,
@@ -139,7 +139,9 @@ fn message(granted: &[Reward], next: Option<&Milestone>, paused: bool, held: boo
         (true, _) if paused => {
             "Rewards are paused: too few of these referrals turn out well".to_owned()
         }
-        (true, _) if held => "Invites are paused: ask again when they are open".to_owned(),
+        (true, _) if held => {
+            "Invites are paused: what you have earned comes when they open".to_owned()
+        }
         (true, Some(Milestone { missing: 1, .. })) => {
             "Nothing new yet: 1 more redeemed referral to the next reward".to_owned()
         }
@@ -275,6 +277,8 @@ pub(in crate::http) struct Past<'a> {
 pub(in crate::http) struct Analytics<'a> {
     referred_count: u64,
     by_state: ByState,
+    /// Those that would count, and wait for a verdict on the recipient.
+    withheld: u32,
     history: Vec<Past<'a>>,
     rewards: Vec<Granted<'a>>,
     rewards_paused: bool,
@@ -296,6 +300,7 @@ pub(in crate::http) async fn analytics(mut call: Call) -> Answer {
     ok(&Analytics {
         referred_count: analytics.by_state.iter().map(|count| u64::from(*count)).sum(),
         by_state: analytics.by_state.into(),
+        withheld: analytics.withheld,
         history: history.collect(),
         rewards: analytics.rewards.iter().map(Granted::from).collect(),
         rewards_paused: analytics.paused,

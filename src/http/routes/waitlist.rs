@@ -70,7 +70,7 @@ pub(in crate::http) struct Joined<'a> {
 }
 
 pub(in crate::http) async fn join(call: Call) -> Answer {
-    let Input { node, tag, mut fields, .. } = call.input().await?;
+    let Input { node, client, tag, mut fields } = call.input().await?;
     let email = fields.parsed("email", Email::parse);
     let use_case = fields.text("use_case", 1..=USE_CASE_CHARACTERS_MAX);
     let persona = fields.text("persona", 0..=PERSONA_CHARACTERS_MAX);
@@ -87,6 +87,7 @@ pub(in crate::http) async fn join(call: Call) -> Answer {
         persona,
         referral_code,
         metadata,
+        client: Some(client.address),
     });
     let joined = node.engine.join(fields.finish(whole)?, tag).await?;
     let (standing, already) = (&joined.standing, joined.already);

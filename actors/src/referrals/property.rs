@@ -1,0 +1,269 @@
+//! Random lives, claims and verdicts, held against a walk over all that is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::apply::apply;
+use super::command::Earn;
+use super::review::{self, Arrival, Review};
+use super::suspects::Verdict;
+use super::{Event, Policy, State, decide, image};
+use crate::cell::Decided;
+use crate::fraud::{Marks, Signal, Signals};
+use crate::ids::{PersonId, Timestamp, Uuid};
+use crate::image::{ImageReader, ImageWriter};
+use crate::quality::{Colour, Observation, Seen};
+
+const POINTS: i32 = 7;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Joins through somebody, and looks false or not.
+    Join {
+        person: u128,
+        through: u128,
+        risky: bool,
+    },
+    /// Comes in, with a code of somebody's or with another one.
+    Redeem {
+        person: u128,
+        holder: Option<u128>,
+    },
+    See {
+        person: u128,
+        kind: Seen,
+    },
+    Review {
+        person: u128,
+        accept: bool,
+    },
+    Earn {
+        person: u128,
+    },
+    /// The gate turns red, or green.
+    Gate {
+        open: bool,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let person = 1_u128..16;
+    prop_oneof![
+        4 => (person.clone(), 1_u128..4, any::<bool>())
+            .prop_map(|(person, through, risky)| Step::Join { person, through, risky }),
+        6 => (person.clone(), prop::option::of(1_u128..4))
+            .prop_map(|(person, holder)| Step::Redeem { person, holder }),
+        2 => (person.clone(), 0_usize..4)
+            .prop_map(|(person, kind)| Step::See { person, kind: Seen::ALL[kind] }),
+        4 => (person, any::<bool>()).prop_map(|(person, accept)| Step::Review { person, accept }),
+        3 => (1_u128..6).prop_map(|person| Step::Earn { person }),
+        1 => any::<bool>().prop_map(|open| Step::Gate { open }),
+    ]
+}
+
+/// The graph, and what only a walk over its events knows.
+#[derive(Default)]
+struct Told {
+    state: State,
+    now: i64,
+    /// Everybody's points, added up.
+    points: BTreeMap<PersonId, i32>,
+    gate_open: bool,
+}
+
+impl Told {
+    fn happen(&mut self, event: &Event) {
+        let at = Timestamp::from_micros(self.now);
+        for credit in event.credits() {
+            *self.points.entry(credit.inviter).or_default() += credit.points;
+        }
+        if let Event::Rewarded { person, rewards, .. } = event {
+            let had: BTreeSet<_> = self.state.granted(*person).iter().map(|r| &r.rule).collect();
+            assert!(rewards.iter().all(|reward| !had.contains(&reward.rule)), "granted twice");
+            assert!(!self.state.suspects.is_rejected(*person), "a false account earns nothing");
+        }
+        apply(&mut self.state, event, at);
+        self.now += 1;
+    }
+
+    fn take(&mut self, policy: &Policy, step: &Step) {
+        let now = Timestamp::from_micros(self.now);
+        let arrival = |person: u128, risky: bool| {
+            let signals = Signals::NONE.with(Signal::CanonicalDuplicate, risky);
+            Arrival { person: PersonId(person), marks: Marks::default(), signals }
+        };
+        let id = Uuid(self.now as u128);
+        let event = match *step {
+            Step::Join { person, through, risky } => {
+                let through = Some(PersonId(through));
+                decide::on_joined(&self.state, policy, &arrival(person, risky), through, id)
+            }
+            Step::Redeem { person, holder } => {
+                let (arrival, holder) = (arrival(person, false), holder.map(PersonId));
+                Some(decide::on_redeemed(&self.state, policy, &arrival, holder, id))
+            }
+            Step::See { person, kind } => {
+                let seen = [Observation { person: PersonId(person), kind, at: now }];
+                decide::on_observed(&self.state, policy, &seen, now)
+            }
+            Step::Review { person, accept } => {
+                let verdict = Review { person: PersonId(person), accept };
+                match review::review(&self.state, policy, verdict) {
+                    Ok(Decided::Now(event)) => Some(event),
+                    Ok(Decided::Already(_)) | Err(_) => None,
+                }
+            }
+            Step::Earn { person } => {
+                let gate = if self.gate_open { Colour::Green } else { Colour::Red };
+                let earn = Earn { person: PersonId(person), gate };
+                match decide::earn(&self.state, policy, &earn, now) {
+                    Ok(Decided::Now(event)) => Some(event),
+                    Ok(Decided::Already(_)) | Err(_) => None,
+                }
+            }
+            Step::Gate { open } => {
+                self.gate_open = open;
+                let to = if open { Colour::Yellow } else { Colour::Red };
+                decide::on_gate_moved(&self.state, to)
+            }
+        };
+        event.iter().for_each(|event| self.happen(event));
+        while let Some(event) =
+            decide::resume(&self.state, policy, Timestamp::from_micros(self.now))
+        {
+            self.happen(&event);
+        }
+    }
+
+    fn assert_sound(&self) {
+        let state = &self.state;
+        let mut counting: BTreeMap<PersonId, u32> = BTreeMap::new();
+        let mut withheld = BTreeSet::new();
+        for edge in state.brought() {
+            *counting.entry(edge.inviter).or_default() +=
+                u32::from(edge.state.counts() && !edge.withheld);
+            withheld.extend(edge.withheld.then_some(edge.recipient));
+        }
+        for (inviter, counts) in &counting {
+            assert_eq!(state.counts(*inviter).redeemed(), *counts, "{inviter:?}");
+            let points = self.points.get(inviter).copied().unwrap_or(0);
+            let due = if state.suspects.is_rejected(*inviter) { 0 } else { *counts };
+            assert_eq!(points, POINTS * due as i32, "{inviter:?}");
+        }
+        let waiting: BTreeSet<_> = state.suspects.waiting(None).map(|(_, person)| person).collect();
+        assert_eq!(waiting, withheld);
+        for (person, suspect) in state.suspects.list() {
+            assert!(suspect.withheld.is_none() || suspect.verdict == Verdict::Open);
+            if suspect.verdict == Verdict::Rejected {
+                assert_eq!(state.granted(person), [], "{person:?}");
+                assert!(!state.counts_for_inviter(person) || was_cleared(state, person));
+            }
+        }
+        if !state.gate_closed {
+            assert!(state.held.is_empty(), "whoever waits gets it when the gate opens");
+        }
+    }
+}
+
+/// The product has said since that the person is in order.
+fn was_cleared(state: &State, person: PersonId) -> bool {
+    use super::ReferralState as R;
+    state.member(person).is_some_and(|member| matches!(member.state, R::Active | R::Churned))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn credit_rewards_and_points_are_those_of_the_referrals_that_count(
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let mut policy = Policy { points_per_redeemed: POINTS, ..Policy::default() };
+        policy.tiers[0].redeemed = 2;
+        let mut told = Told { gate_open: true, ..Told::default() };
+        for step in &steps {
+            told.take(&policy, step);
+            told.assert_sound();
+        }
+        let mut bytes = Vec::new();
+        image::save(&told.state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
+        let mut rest = bytes.as_slice();
+        let restored = image::restore(3, &mut ImageReader(&mut rest)).expect("its own image");
+        prop_assert_eq!(restored.digest(), told.state.digest());
+    }
+}
+
+fn told(steps: &[Step]) -> (Told, Policy) {
+    let policy = Policy { points_per_redeemed: POINTS, ..Policy::default() };
+    let mut told = Told { gate_open: true, ..Told::default() };
+    steps.iter().for_each(|step| told.take(&policy, step));
+    (told, policy)
+}
+
+fn arrives(person: u128, risky: bool) -> [Step; 2] {
+    [Step::Join { person, through: 1, risky }, Step::Redeem { person, holder: None }]
+}
+
+#[test]
+fn the_credit_for_somebody_who_looks_false_waits_for_a_verdict() {
+    let ada = PersonId(1);
+    let (mut told, policy) = told(&arrives(9, true));
+    let redeemed = |told: &Told| told.state.counts(ada).redeemed();
+    assert_eq!((redeemed(&told), told.points.get(&ada)), (0, None));
+    let risk = review::risk(&told.state, &policy, PersonId(9));
+    assert_eq!((risk.risk, risk.inviter, risk.withheld.is_some()), (0.5, Some(ada), true));
+    told.take(&policy, &Step::Review { person: 9, accept: true });
+    assert_eq!((redeemed(&told), told.points[&ada]), (1, POINTS));
+    let again = Review { person: PersonId(9), accept: true };
+    let again = review::review(&told.state, &policy, again);
+    assert!(matches!(again, Ok(Decided::Already(reviewed)) if reviewed.already));
+}
+
+#[test]
+fn a_rejection_takes_back_what_the_false_account_has_caused_and_not_more() {
+    let ada = PersonId(1);
+    let mut steps: Vec<Step> = (10..14).flat_map(|person| arrives(person, false)).collect();
+    steps.push(Step::Earn { person: 1 });
+    let (mut told, policy) = told(&steps);
+    assert_eq!(told.state.granted(ada).len(), 1, "three codes for the first three");
+    told.take(&policy, &Step::Review { person: 10, accept: false });
+    assert_eq!(told.state.granted(ada).len(), 1, "three are left");
+    let verdict = Review { person: PersonId(11), accept: false };
+    let Ok(Decided::Now(event)) = review::review(&told.state, &policy, verdict) else {
+        panic!("no verdict")
+    };
+    let Event::Reviewed { withdrawn, credits, .. } = &event else { panic!("{event:?}") };
+    assert_eq!((withdrawn.len(), withdrawn[0].person, withdrawn[0].codes), (1, ada, 3));
+    assert_eq!((credits[0].inviter, credits[0].points), (ada, -POINTS));
+    told.happen(&event);
+    assert_eq!((told.state.granted(ada).len(), told.points[&ada]), (0, 2 * POINTS));
+    let nobody = Review { person: PersonId(99), accept: false };
+    assert!(review::review(&told.state, &policy, nobody).is_err());
+}
+
+#[test]
+fn the_third_of_an_inviter_with_nearly_the_same_address_is_noticed() {
+    let policy = Policy::default();
+    let mut state = State::default();
+    for person in 10..13 {
+        let marks = Marks { shape: 77, ..Marks::default() };
+        let arrival = Arrival { person: PersonId(person), marks, signals: Signals::NONE };
+        let through = Some(PersonId(1));
+        let event = decide::on_joined(&state, &policy, &arrival, through, Uuid(person));
+        let event = event.expect("a referral");
+        apply(&mut state, &event, Timestamp::from_micros(person as i64));
+        let risk = review::risk(&state, &policy, PersonId(person));
+        assert_eq!(risk.reasons.len(), usize::from(person == 12), "{risk:?}");
+    }
+}
+
+#[test]
+fn codes_that_a_red_gate_has_held_come_when_it_opens() {
+    let mut steps: Vec<Step> = (10..13).flat_map(|person| arrives(person, false)).collect();
+    steps.extend([Step::Gate { open: false }, Step::Earn { person: 1 }]);
+    let (mut told, policy) = told(&steps);
+    assert_eq!(told.state.granted(PersonId(1)), []);
+    told.take(&policy, &Step::Gate { open: true });
+    assert_eq!(told.state.granted(PersonId(1)).len(), 1);
+}
