@@ -267,7 +267,7 @@ fn referrals(admin: &mut Client) {
     admin.get("/api/referrals/jon@example.com/chain").expect(200);
     admin.get("/api/quality/risk/jon@example.com").expect(200);
     admin.get("/api/quality/review").expect(200);
-    for (name, verdict) in [("jon", "accept"), ("kim", "reject"), ("kim", "reject?dry_run=true")] {
+    for (name, verdict) in [("jon", "accept"), ("kim", "reject?dry_run=true"), ("kim", "reject")] {
         let path = format!("/api/quality/review/{name}@example.com/{verdict}");
         admin.post(&path, &json!({})).expect(200);
     }
