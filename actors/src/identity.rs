@@ -3,7 +3,7 @@
 //! All three derivations hang on one secret of 32 bytes, kept beside the journal. Losing it orphans
 //! every person; leaking it lets its finder test guesses at addresses against ids.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -94,11 +94,16 @@ impl Identity {
         }
     }
 
-    /// The same for addresses that differ in digits only, or in a plus tag.
+    /// The same for addresses that differ in digits only, or in a plus tag; 0 for those without a
+    /// letter.
     fn shape(&self, email: &Email) -> u32 {
         let plain = email.canonical().folded();
         let (local, domain) = plain.rsplit_once('@').unwrap_or_default();
         let letters = local.bytes().filter(|byte| !byte.is_ascii_digit());
+        if letters.clone().next().is_none() {
+            // Numbers are all alike.
+            return 0;
+        }
         let bytes = letters.chain([b'@']).chain(domain.bytes());
         let hash = bytes.fold(self.rounds[0], |hash, byte| spread(hash ^ u64::from(byte)));
         (hash >> u32::BITS) as u32
@@ -107,12 +112,16 @@ impl Identity {
     /// Where a request came from, unless that is a machine or a network of one's own.
     fn origin(&self, client: IpAddr) -> Option<Origin> {
         let (site, network) = match client.to_canonical() {
-            IpAddr::V4(address) if address.is_loopback() || address.is_private() => return None,
+            IpAddr::V4(address) if is_ones_own(address) => return None,
             IpAddr::V4(address) => {
                 let bits = address.to_ipv6_mapped().to_bits();
                 (bits, bits >> V4_HOST_BITS)
             }
-            IpAddr::V6(address) if address.is_loopback() || address.is_unique_local() => {
+            IpAddr::V6(address)
+                if address.is_loopback()
+                    || address.is_unique_local()
+                    || address.is_unicast_link_local() =>
+            {
                 return None;
             }
             IpAddr::V6(address) => {
@@ -210,6 +219,13 @@ fn spread(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Of this machine, of a network of one's own, or shared by a provider's customers (RFC 6598).
+fn is_ones_own(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    let shared = first == 100 && (64..128).contains(&second);
+    address.is_loopback() || address.is_private() || address.is_link_local() || shared
+}
+
 fn head<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[..N]);
@@ -251,6 +267,7 @@ mod tests {
         assert_eq!(shape("ada1@example.com"), shape("1ada@example.com"));
         assert_ne!(shape("ada1@example.com"), shape("adb1@example.com"));
         assert_ne!(shape("ada1@example.com"), shape("ada1@example.org"));
+        assert_eq!(shape("12345@example.com"), 0, "numbers are all alike");
         let other = Identity::new(&[2; 32]).marks(&email("ada1@example.com"), false, None);
         assert_ne!(other.shape, shape("ada1@example.com"), "a keyed hash");
     }
@@ -272,7 +289,9 @@ mod tests {
         assert_eq!(six, tenant);
         let next = origin("2001:db8:1:3::1").expect("an origin");
         assert_eq!(Some(next.network), six.map(|six| six.network));
-        for home in ["127.0.0.1", "10.1.2.3", "192.168.0.9", "::1", "fd00::1"] {
+        for home in
+            ["127.0.0.1", "10.1.2.3", "100.64.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1"]
+        {
             assert_eq!(origin(home), None, "{home}");
         }
     }

@@ -16,7 +16,9 @@ pub struct Fraud {
     pub network_joins: u32,
     /// People of one inviter who resemble one another, behind whom each further one is a sign.
     pub lookalikes: u32,
-    /// Shares of which none was redeemed that are a sign.
+    /// So many of them that it is a crowd.
+    pub crowd: u32,
+    /// Shares of which nobody has joined that are a sign.
     pub shares: u32,
     /// A file of domains of disposable addresses, in the place of the list that is built in.
     pub disposable_domains: String,
@@ -39,6 +41,8 @@ pub struct FraudWeights {
     pub lookalike: f64,
     /// Many shares, and nobody came.
     pub shares_without_redemptions: f64,
+    /// Very many of an inviter have nearly the same address.
+    pub lookalike_crowd: f64,
 }
 
 impl Default for Fraud {
@@ -48,6 +52,7 @@ impl Default for Fraud {
             address_joins: 3,
             network_joins: 20,
             lookalikes: 2,
+            crowd: 10,
             shares: 20,
             disposable_domains: String::new(),
             weights: FraudWeights::default(),
@@ -64,6 +69,7 @@ impl Default for FraudWeights {
             shared_network: 0.15,
             lookalike: 0.35,
             shares_without_redemptions: 0.2,
+            lookalike_crowd: 0.3,
         }
     }
 }
@@ -79,6 +85,7 @@ impl Fraud {
             fraud::Signal::SharedNetwork => weights.shared_network,
             fraud::Signal::Lookalike => weights.lookalike,
             fraud::Signal::SharesWithoutRedemptions => weights.shares_without_redemptions,
+            fraud::Signal::LookalikeCrowd => weights.lookalike_crowd,
         };
         fraud::Policy {
             weights: fraud::Signal::ALL.map(weight),
@@ -87,6 +94,7 @@ impl Fraud {
             address_joins: self.address_joins,
             network_joins: self.network_joins,
             lookalikes: self.lookalikes,
+            crowd: self.crowd,
             shares: self.shares,
         }
     }
@@ -97,6 +105,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::whole("fraud.address_joins", 1, 1_000_000),
     Rule::whole("fraud.network_joins", 1, 1_000_000),
     Rule::whole("fraud.lookalikes", 1, 50),
+    Rule::whole("fraud.crowd", 1, 50),
     Rule::whole("fraud.shares", 1, 1_000_000),
     Rule::text("fraud.disposable_domains", "a path", |_| true),
     Rule::number("fraud.weights.canonical_duplicate", 0.0, 1.0),
@@ -105,4 +114,5 @@ pub(super) const RULES: &[Rule] = &[
     Rule::number("fraud.weights.shared_network", 0.0, 1.0),
     Rule::number("fraud.weights.lookalike", 0.0, 1.0),
     Rule::number("fraud.weights.shares_without_redemptions", 0.0, 1.0),
+    Rule::number("fraud.weights.lookalike_crowd", 0.0, 1.0),
 ];

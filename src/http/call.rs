@@ -78,6 +78,18 @@ impl Call {
         self.path("email", Email::parse).await
     }
 
+    /// Whom the path names where the route has `{email}`: by address, or by id where the address is
+    /// erased.
+    pub(crate) async fn person_or_id(&mut self) -> Result<PersonId, Problem> {
+        let node = Arc::clone(&self.node);
+        let identity = node.engine.identity();
+        self.path("email", |text| match Uuid::parse(text) {
+            Ok(id) => Ok(PersonId::from_owner(id.0)),
+            Err(_) => Email::parse(text).map(|email| identity.person(&email)),
+        })
+        .await
+    }
+
     /// The invite code in the path, where the route has `{code}`.
     pub(crate) async fn code(&mut self) -> Result<InviteCode, Problem> {
         let node = Arc::clone(&self.node);

@@ -120,7 +120,8 @@ fn a_rejection_takes_back_reward_codes_and_points_and_shows_it_before() {
     let reject = "/api/quality/review/dan%40example.com/reject";
     let would = admin.post(&format!("{reject}?dry_run=true"), &json!({})).expect(200);
     let taken = &would["rewards_withdrawn"][0];
-    assert_eq!((&taken["email"], &taken["codes"]), (&json!("ada@example.com"), &json!(3)));
+    let lost = (&taken["email"], &taken["codes_revoked"]);
+    assert_eq!(lost, (&json!("ada@example.com"), &json!(3)));
     assert_eq!(would["referral_state"], "fraud");
     let rejected = admin.post(reject, &json!({})).expect(200);
     assert_eq!(rejected["rewards_withdrawn"], would["rewards_withdrawn"]);
@@ -133,8 +134,29 @@ fn a_rejection_takes_back_reward_codes_and_points_and_shows_it_before() {
     assert!(trust["fraud_rate"].as_f64() > Some(0.0), "{trust}");
     let explained = admin.get("/api/waitlist/ada%40example.com/explain").expect(200);
     let terms = explained["terms"].as_array().expect("a list");
-    let sum: i64 = terms.iter().filter_map(|term| term["points"].as_i64()).sum();
-    assert_eq!(explained["priority_score"], sum);
+    let term = terms.iter().find(|term| term["term"] == "referrals").expect("a term");
+    assert_eq!(term["points"], 14);
+}
+
+#[test]
+fn who_has_left_is_judged_by_id_and_told_of_no_more() {
+    let server = behind_a_proxy();
+    let mut admin = server.admin();
+    let ada = join(&mut admin, "ada@example.com", "203.0.113.1", None);
+    join(&mut admin, "bob@example.com", "198.51.100.1", None);
+    join(&mut admin, "bob+2@example.com", "198.51.100.1", ada["referral_code"].as_str());
+    let path = "/api/waitlist/bob%2B2%40example.com";
+    admin.try_send("DELETE", path, &[], b"").expect("an answer").expect(200);
+    let gone = admin.get("/api/quality/risk/bob%2B2%40example.com");
+    assert_eq!(gone.problem(410), "erased");
+    let page = admin.get("/api/quality/review").expect(200);
+    let item = &page["items"][0];
+    assert_eq!(item["email"], Value::Null);
+    let path = format!("/api/quality/review/{}/reject", item["id"].as_str().expect("an id"));
+    admin.post(&path, &json!({})).expect(200);
+    assert_eq!(admin.get("/api/quality/review").expect(200)["items"], json!([]));
+    let again = join(&mut admin, "bob+2@example.com", "192.0.2.77", None);
+    assert_eq!(again["state"], "waiting", "nobody is refused");
 }
 
 #[test]

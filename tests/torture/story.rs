@@ -27,10 +27,12 @@ const WIDE_USES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node that ends epochs all the time, and waits for nobody.
-pub(super) const SETTINGS: [(&str, &str); 3] = [
+pub(super) const SETTINGS: [(&str, &str); 4] = [
     ("VOBEE_SNAPSHOTS__EVENTS", "1000"),
     ("VOBEE_SERVER__HEADER_TIMEOUT_SECONDS", "600"),
     ("VOBEE_STORAGE__FREE_MIN_BYTES", "0"),
+    // Everybody here looks like everybody else.
+    ("VOBEE_FRAUD__WITHHOLD_AT", "1"),
 ];
 
 /// What became of a request as far as its sender knows.

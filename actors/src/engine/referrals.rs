@@ -39,6 +39,8 @@ pub struct Verdict {
     pub reviewed: Reviewed,
     /// The addresses of those in it, as far as they are known.
     pub addresses: Vec<(PersonId, Option<String>)>,
+    /// How many codes each of those loses from whom rewards are taken back.
+    pub revoked: Vec<u32>,
 }
 
 /// The answer to a claim.
@@ -137,10 +139,16 @@ impl Engine {
     /// [`waitlist::Rejection`] when neither the graph nor the list knows the person.
     pub async fn risk(&self, person: PersonId) -> Result<Risk, Error> {
         let risk = self.0.referrals.risk(self.now(), person).await?;
-        if !risk.known {
-            self.standing(person).await?;
+        match self.standing(person).await {
+            // Who was only told of it, or came in by a code alone, is on no list.
+            Err(Error::Rejected(Rejection::Waitlist(waitlist::Rejection::UnknownPerson)))
+                if risk.known =>
+            {
+                Ok(risk)
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(risk),
         }
-        Ok(risk)
     }
 
     /// Those on whom a verdict is awaited, longest first, each with the addresses of the person and
@@ -178,10 +186,16 @@ impl Engine {
         tag: Option<RequestTag>,
     ) -> Result<Verdict, Error> {
         let now = self.now();
-        let run =
-            |request| self.0.referrals.review(now, request, referrals::Review { person, accept });
+        let review = referrals::Review { person, accept };
+        // A code that is revoked is not free any more, so they are counted before.
+        let revoked = match self.0.referrals.preview(now, review).await {
+            Ok(reviewed) => self.revoked(&reviewed).await?,
+            Err(Error::Rejected(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let run = |request| self.0.referrals.review(now, request, review);
         let reviewed = self.once::<_, referrals::Rejection, _>(tag, run).await?;
-        self.verdict(reviewed).await
+        Ok(self.verdict(reviewed, revoked).await)
     }
 
     /// What [`review`](Self::review) would do, as things stand.
@@ -191,17 +205,29 @@ impl Engine {
     pub async fn preview(&self, person: PersonId, accept: bool) -> Result<Verdict, Error> {
         let review = referrals::Review { person, accept };
         let reviewed = self.0.referrals.preview(self.now(), review).await?;
-        self.verdict(reviewed).await
+        let revoked = self.revoked(&reviewed).await?;
+        Ok(self.verdict(reviewed, revoked).await)
     }
 
-    async fn verdict(&self, reviewed: Reviewed) -> Result<Verdict, Error> {
+    /// How many codes each of those loses from whom rewards are taken back.
+    async fn revoked(&self, reviewed: &Reviewed) -> Result<Vec<u32>, Error> {
+        let mut revoked = Vec::new();
+        for withdrawn in &reviewed.withdrawn {
+            let free = self.0.invites.free(self.now(), withdrawn.person).await?;
+            revoked.push(withdrawn.codes.min(free.len() as u32));
+        }
+        Ok(revoked)
+    }
+
+    async fn verdict(&self, reviewed: Reviewed, mut revoked: Vec<u32>) -> Verdict {
+        // A request that is repeated gets its first answer, and nothing is left to be revoked.
+        revoked.resize(reviewed.withdrawn.len(), 0);
         let withdrawn = reviewed.withdrawn.iter().map(|withdrawn| withdrawn.person);
         let credits = reviewed.credits.iter().map(|credit| credit.inviter);
         let people: Vec<PersonId> = withdrawn.chain(credits).chain(reviewed.inviter).collect();
-        let mut addresses = self.addresses(people.clone()).await;
-        let mut known: Vec<_> = people.into_iter().zip(addresses.drain(..)).collect();
-        known.dedup();
-        Ok(Verdict { reviewed, addresses: known })
+        let addresses = self.addresses(people.clone()).await;
+        let known = people.into_iter().zip(addresses).collect();
+        Verdict { reviewed, addresses: known, revoked }
     }
 
     /// How good somebody's referrals are.

@@ -3,8 +3,9 @@
 //!
 //! It promises that a sign is explained (each has a name, a weight and a sentence), that it is
 //! noticed once, when somebody arrives, and that nobody is refused because of it. What a request
-//! shows of itself is kept as keyed hashes: no address, neither of a mailbox nor of a network, can
-//! be read back from them.
+//! shows of itself is kept as keyed hashes beside the person's id, which is one too: whoever has
+//! the journal alone can read no address from them, neither of a mailbox nor of a network. Whoever
+//! has the node's secret as well can test guesses at either.
 //!
 //! Here are only pure parts. The [`waitlist`](crate::waitlist) notices signs among those who join,
 //! the [`referrals`](crate::referrals) graph those among the people whom somebody brings; that

@@ -17,17 +17,20 @@ pub enum Signal {
     Lookalike,
     /// Many were told of it by this person, and none came.
     SharesWithoutRedemptions,
+    /// Of those there are very many.
+    LookalikeCrowd,
 }
 
 impl Signal {
     /// All of them, in the order of their bits on disk.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CanonicalDuplicate,
         Self::DisposableDomain,
         Self::SharedAddress,
         Self::SharedNetwork,
         Self::Lookalike,
         Self::SharesWithoutRedemptions,
+        Self::LookalikeCrowd,
     ];
 
     /// The name in answers and settings.
@@ -40,6 +43,7 @@ impl Signal {
             Self::SharedNetwork => "shared-network",
             Self::Lookalike => "lookalike",
             Self::SharesWithoutRedemptions => "shares-without-redemptions",
+            Self::LookalikeCrowd => "lookalike-crowd",
         }
     }
 
@@ -55,6 +59,9 @@ impl Signal {
                 "The same inviter has brought others whose addresses differ in digits only"
             }
             Self::SharesWithoutRedemptions => "Has shared many times, and nobody came",
+            Self::LookalikeCrowd => {
+                "The same inviter has brought very many whose addresses differ in digits only"
+            }
         }
     }
 
@@ -107,7 +114,7 @@ impl Signals {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     /// What each sign weighs by itself, 0 to 1, in the order of [`Signal::ALL`].
-    pub weights: [f64; 6],
+    pub weights: [f64; 7],
     /// From this risk on the inviter's credit for somebody is withheld; above 1 it never is.
     pub withhold_at: f64,
     /// So many joins from one internet address within a day, and each further one is a sign.
@@ -116,6 +123,8 @@ pub struct Policy {
     pub network_joins: u32,
     /// So many of an inviter's newest 50 who resemble one another, and each further one is a sign.
     pub lookalikes: u32,
+    /// The same for so many that it is a crowd.
+    pub crowd: u32,
     /// So many shares of which none was redeemed are a sign.
     pub shares: u32,
 }
@@ -123,11 +132,12 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            weights: [0.5, 0.4, 0.3, 0.15, 0.35, 0.2],
+            weights: [0.5, 0.4, 0.3, 0.15, 0.35, 0.2, 0.3],
             withhold_at: 0.5,
             address_joins: 3,
             network_joins: 20,
             lookalikes: 2,
+            crowd: 10,
             shares: 20,
         }
     }

@@ -203,9 +203,9 @@ impl Domain for Invites {
             }
             event::Event::Referrals(
                 referrals::Event::Progressed { .. }
-                | referrals::Event::Suspected { .. }
                 | referrals::Event::Held { .. }
-                | referrals::Event::GateSeen { .. },
+                | referrals::Event::GateSeen { .. }
+                | referrals::Event::Reclaimed { .. },
             )
             | event::Event::Waitlist(_)
             | event::Event::Invites(_)
@@ -327,9 +327,9 @@ fn on_referrals(cell: &Cell<Invites>, event: &referrals::Event, now: Timestamp) 
             decide::on_withdrawn(&cell.state, withdrawn, now)
         }
         referrals::Event::Progressed { .. }
-        | referrals::Event::Suspected { .. }
         | referrals::Event::Held { .. }
-        | referrals::Event::GateSeen { .. } => None,
+        | referrals::Event::GateSeen { .. }
+        | referrals::Event::Reclaimed { .. } => None,
     }
 }
 

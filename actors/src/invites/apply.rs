@@ -30,7 +30,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
         }
         Event::Released { reservation } => state.release(*reservation),
         Event::Revoked { code } => state.revoke(*code, true),
-        Event::Withdrawn { codes } => codes.iter().for_each(|code| state.revoke(*code, true)),
+        Event::Withdrawn { codes, .. } => codes.iter().for_each(|code| state.revoke(*code, true)),
         Event::Restored { code } => state.revoke(*code, false),
         Event::Extended { code, expires_at } => state.extend(*code, *expires_at),
     }

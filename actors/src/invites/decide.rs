@@ -248,12 +248,16 @@ pub(super) fn on_withdrawn(
     withdrawn: &[Withdrawn],
     now: Timestamp,
 ) -> Option<Event> {
-    let newest = |withdrawn: &Withdrawn| {
-        let free: Vec<_> = state.free(withdrawn.person, now).collect();
-        free.into_iter().rev().take(withdrawn.codes as usize)
-    };
-    let codes: Vec<_> = withdrawn.iter().flat_map(newest).collect();
-    (!codes.is_empty()).then_some(Event::Withdrawn { codes })
+    let (mut codes, mut people) = (Vec::new(), Vec::new());
+    for Withdrawn { person, codes: most, .. } in withdrawn {
+        let free: Vec<_> = state.free(*person, now).collect();
+        let before = codes.len();
+        codes.extend(free.into_iter().rev().take(*most as usize));
+        if codes.len() > before {
+            people.push((*person, (codes.len() - before) as u32));
+        }
+    }
+    (!codes.is_empty()).then_some(Event::Withdrawn { codes, people })
 }
 
 /// The codes of a wave, one for each of its people.

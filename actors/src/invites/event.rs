@@ -55,6 +55,8 @@ pub enum Event {
     Withdrawn {
         /// Which.
         codes: Vec<InviteCode>,
+        /// How many of them from whom.
+        people: Vec<(PersonId, u32)>,
     },
     /// A holder's code became somebody else's.
     Bound {
@@ -141,7 +143,7 @@ impl Persisted for Event {
             Self::Redeemed { code, person, holder, marks } => {
                 record::encode(&(code, person, holder, marks), out);
             }
-            Self::Withdrawn { codes } => record::encode(codes, out),
+            Self::Withdrawn { codes, people } => record::encode(&(codes, people), out),
             Self::Bound { code, person } => record::encode(&(code, person), out),
             Self::Departed { person } => record::encode(person, out),
             Self::Reserved { reservation, code, person, until, marks } => {
@@ -172,7 +174,10 @@ impl Persisted for Event {
                 let (code, person, holder, marks) = record::decode(payload)?;
                 Self::Redeemed { code, person, holder, marks }
             }
-            (11, 1) => Self::Withdrawn { codes: record::decode(payload)? },
+            (11, 1) => {
+                let (codes, people) = record::decode(payload)?;
+                Self::Withdrawn { codes, people }
+            }
             (3, 1) => {
                 let (code, person) = record::decode(payload)?;
                 Self::Bound { code, person }

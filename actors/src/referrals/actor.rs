@@ -22,6 +22,8 @@ use super::review::{self, Arrival, Cursor, Review, Reviewed, Risk, Waiting};
 use super::score::{self, Quality};
 use super::{Event, Policy, Rejection, State, apply, decide, image};
 
+const RESUMED_MAX: usize = 1_000;
+
 /// What the graph is asked.
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -163,9 +165,13 @@ impl Domain for Referrals {
         matches!(
             event,
             event::Event::Waitlist(waitlist::Event::Joined { .. } | waitlist::Event::Left { .. })
-                | event::Event::Invites(invites::Event::Redeemed { .. })
+                | event::Event::Invites(
+                    invites::Event::Redeemed { .. } | invites::Event::Withdrawn { .. }
+                )
                 | event::Event::Quality(
-                    quality::Event::Observed { .. } | quality::Event::GateMoved { .. }
+                    quality::Event::Observed { .. }
+                        | quality::Event::GateMoved { .. }
+                        | quality::Event::Sampled { .. }
                 )
         )
     }
@@ -198,6 +204,9 @@ impl Domain for Referrals {
                     let arrival = Arrival { person, marks, signals };
                     Some(decide::on_redeemed(state, policy, &arrival, *holder, id))
                 }
+                Some(event::Event::Invites(invites::Event::Withdrawn { people, .. })) => {
+                    Some(Event::Reclaimed { people: people.clone() })
+                }
                 Some(event::Event::Quality(quality::Event::GateMoved { gate, .. })) => {
                     decide::on_gate_moved(state, gate.colour)
                 }
@@ -211,10 +220,7 @@ impl Domain for Referrals {
             }
         }
         if let Some(newest) = causes.last() {
-            let now = newest.at;
-            while let Some(event) = decide::resume(&cell.state, &cell.policy, cell.time(now)) {
-                cell.record(event, now, None);
-            }
+            resume(cell, newest.at);
         }
     }
 
@@ -228,20 +234,18 @@ impl Domain for Referrals {
                 });
             }
             Message::Earn(earn, ask) => {
+                let now = ask.now;
                 let decided = decide::earn(&cell.state, &cell.policy, &earn, cell.time(ask.now));
                 cell.settle(ask, decided, Vec::new(), |cell, event, at| {
                     decide::earned(&cell.state, &cell.policy, &earn, granted(event), at)
                 });
+                // The gate may have opened while the claim was on its way.
+                resume(cell, now);
             }
-            Message::Review(verdict, ask) => {
-                let decided = review::review(&cell.state, &cell.policy, verdict);
-                let withheld = cell.state.suspects.is_withheld(verdict.person);
-                cell.settle(ask, decided, Vec::new(), |cell, event, _| {
-                    review::reviewed(&cell.state, event, withheld)
-                });
-            }
+            Message::Review(verdict, ask) => judge(cell, verdict, ask),
             Message::Preview(verdict, ask) => {
-                let reviewed = review::preview(&cell.state, &cell.policy, verdict);
+                let reviewed =
+                    review::preview(&cell.state, &cell.policy, verdict, cell.time(ask.now));
                 cell.answer(ask, reviewed);
             }
             Message::Risk(person, ask) => {
@@ -287,14 +291,33 @@ impl Domain for Referrals {
     }
 }
 
+/// Takes a verdict, with all that follows from it.
+fn judge(cell: &mut Cell<Referrals>, verdict: Review, ask: Ask<Reviewed>) {
+    let decided = review::review(&cell.state, &cell.policy, verdict, cell.time(ask.now));
+    let withheld = cell.state.suspects.is_withheld(verdict.person);
+    cell.settle(ask, decided, Vec::new(), |cell, event, _| {
+        review::reviewed(&cell.state, event, withheld)
+    });
+}
+
+/// Gives what a red gate has held, once it is open, to so many people that nobody waits long. The
+/// next ones come with the next event that is followed.
+fn resume(cell: &mut Cell<Referrals>, now: Timestamp) {
+    for _ in 0..RESUMED_MAX {
+        let next = decide::resume(&cell.state, &cell.policy, cell.time(now));
+        let Some(event) = next else { return };
+        cell.record(event, now, None);
+    }
+}
+
 fn granted(event: &Event) -> Vec<super::Reward> {
     match event {
         Event::Rewarded { rewards, .. } => rewards.clone(),
         Event::Referred { .. }
         | Event::Progressed { .. }
-        | Event::Suspected { .. }
         | Event::Reviewed { .. }
         | Event::Held { .. }
-        | Event::GateSeen { .. } => Vec::new(),
+        | Event::GateSeen { .. }
+        | Event::Reclaimed { .. } => Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use crate::ids::Timestamp;
 
 use super::state::Brought;
 use super::suspects::Verdict;
-use super::{Bind, Event, ReferralState, State};
+use super::{Bind, Event, State};
 
 /// Folds one event into the state. Holds no rule: what is in an event has been decided.
 pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
@@ -45,14 +45,16 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             state.reward(*person, rewards);
             state.hold(*person, *held);
         }
-        Event::Suspected { person, suspicion } => state.suspect(*person, *suspicion, at),
         Event::Reviewed { person, accepted, state: to, withdrawn, credits } => {
-            to.iter().for_each(|to: &ReferralState| state.progress(*person, *to, at));
+            to.iter().for_each(|to| state.set(*person, *to, at));
             state.judge(*person, if *accepted { Verdict::Accepted } else { Verdict::Rejected });
             withdrawn.iter().for_each(|withdrawn| state.withdraw(withdrawn));
             state.credit(credits);
         }
         Event::Held { person, waits } => state.hold(*person, *waits),
-        Event::GateSeen { open } => state.gate_closed = !open,
+        Event::GateSeen { open } => state.gate_open = Some(*open),
+        Event::Reclaimed { people } => {
+            people.iter().for_each(|(person, codes)| state.reclaim(*person, *codes));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules of the graph. The order of the refusals is their precedence.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::cell::Decided;
 use crate::fraud::Signals;
@@ -9,10 +9,13 @@ use crate::quality::{Colour, Observation, Seen};
 use crate::waitlist::EntryState;
 
 use super::command::{Earn, Earned, Milestone, RecipientIs, Share, Shared};
-use super::review::{self, Arrival};
+use super::review::{self, Arrival, Points};
 use super::score;
 use super::state::State;
-use super::{Bind, Credit, Event, Policy, ReferralState, Rejection, Reward, RewardKind};
+use super::{Bind, Event, Policy, ReferralState, Rejection, Reward, RewardKind};
+
+/// Names the reward for referrals of high quality.
+pub(super) const QUALITY_RULE: &str = "quality";
 
 /// A referral, unless the recipient has an inviter.
 pub(super) fn share(
@@ -106,7 +109,7 @@ fn rewarded(person: PersonId, due: Vec<Reward>, held: bool) -> Event {
 
 /// What follows for the next of those who wait for the gate, once it is open.
 pub(super) fn resume(state: &State, policy: &Policy, now: Timestamp) -> Option<Event> {
-    let person = *state.held.first().filter(|_| !state.gate_closed)?;
+    let person = *state.held.first().filter(|_| state.gate_open == Some(true))?;
     let due = due(state, policy, person, now);
     Some(if due.is_empty() || is_paused(state, policy, person, now) {
         Event::Held { person, waits: false }
@@ -118,7 +121,7 @@ pub(super) fn resume(state: &State, policy: &Policy, now: Timestamp) -> Option<E
 /// What a move of the gate means here.
 pub(super) fn on_gate_moved(state: &State, to: Colour) -> Option<Event> {
     let open = to != Colour::Red;
-    (state.gate_closed == open).then_some(Event::GateSeen { open })
+    (state.gate_open != Some(open)).then_some(Event::GateSeen { open })
 }
 
 /// The answer to a claim that has granted `granted`.
@@ -153,8 +156,7 @@ fn hold_codes(due: &mut Vec<Reward>) -> bool {
 fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> bool {
     let quality = score::quality(state, policy, person, now);
     state.suspects.is_rejected(person)
-        || quality.referred >= policy.quality_bonus.referred_min
-            && quality.score < policy.pause_below
+        || quality.judged >= policy.quality_bonus.referred_min && quality.score < policy.pause_below
 }
 
 fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<Reward> {
@@ -176,8 +178,9 @@ fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<
         }
     }
     let (bonus, quality) = (policy.quality_bonus, score::quality(state, policy, person, now));
-    if quality.referred >= bonus.referred_min && quality.score > bonus.score && !had("quality") {
-        due.push(reward("quality", RewardKind::InviteCodes, bonus.codes, "High-quality referrals"));
+    if is_high(policy, &quality) && !had(QUALITY_RULE) {
+        let why = "High-quality referrals";
+        due.push(reward(QUALITY_RULE, RewardKind::InviteCodes, bonus.codes, why));
     }
     let loyal = state.member(person).is_some_and(|member| {
         let stayed = now >= member.since.plus_days(policy.loyalty.days);
@@ -188,7 +191,29 @@ fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<
         let reason = format!("{} days as an active member", policy.loyalty.days);
         due.push(reward("loyalty", RewardKind::InviteCodes, policy.loyalty.codes, &reason));
     }
+    as_far_as_reclaimed(state, person, &mut due);
     due
+}
+
+/// Whether referrals are so good that it earns something.
+pub(super) fn is_high(policy: &Policy, quality: &score::Quality) -> bool {
+    let bonus = policy.quality_bonus;
+    quality.judged >= bonus.referred_min && quality.score > bonus.score
+}
+
+/// Codes that were taken back are granted again as far as they are out of the world: what was used
+/// before it could be taken back has been had.
+fn as_far_as_reclaimed(state: &State, person: PersonId, due: &mut Vec<Reward>) {
+    let Some(lost) = state.lost.get(&person) else { return };
+    let mut left = state.reclaimed.get(&person).copied().unwrap_or(0);
+    due.retain_mut(|reward| {
+        if reward.kind != RewardKind::InviteCodes || !lost.contains(&reward.rule) {
+            return true;
+        }
+        reward.amount = reward.amount.min(left);
+        left -= reward.amount;
+        reward.amount > 0
+    });
 }
 
 /// What a join means here: a step for somebody who was told of it, or a referral through a code.
@@ -199,16 +224,13 @@ pub(super) fn on_joined(
     referrer: Option<PersonId>,
     id: Uuid,
 ) -> Option<Event> {
-    let person = arrival.person;
-    if let Some(edge) = state.to(person) {
+    if let Some(edge) = state.to(arrival.person) {
         let told = edge.state == ReferralState::Shared;
-        return told
-            .then(|| progressed(state, policy, arrival, ReferralState::Waiting))
-            .or_else(|| suspected(state, policy, arrival));
+        return noted(state, policy, arrival, told.then_some(ReferralState::Waiting));
     }
     referrer
         .and_then(|from| referred(state, policy, from, arrival, ReferralState::Waiting, id))
-        .or_else(|| suspected(state, policy, arrival))
+        .or_else(|| noted(state, policy, arrival, None))
 }
 
 /// What a redemption means here. Coming back clears nobody of fraud.
@@ -232,26 +254,42 @@ pub(super) fn on_redeemed(
 
 /// A step of somebody who arrives, with what is noticed and who gets points for it.
 fn progressed(state: &State, policy: &Policy, arrival: &Arrival, to: ReferralState) -> Event {
+    step(state, policy, arrival, Some(to))
+}
+
+/// The same where perhaps nothing happens, and perhaps nothing is to be noted.
+fn noted(
+    state: &State,
+    policy: &Policy,
+    arrival: &Arrival,
+    to: Option<ReferralState>,
+) -> Option<Event> {
+    let event = step(state, policy, arrival, to);
+    let Event::Progressed { people, mailboxes, suspicions, credits } = &event else { return None };
+    let nothing =
+        people.is_empty() && mailboxes.is_empty() && suspicions.is_empty() && credits.is_empty();
+    (!nothing).then_some(event)
+}
+
+fn step(state: &State, policy: &Policy, arrival: &Arrival, to: Option<ReferralState>) -> Event {
     let Arrival { person, marks, .. } = *arrival;
     let inviter = state.inviter(person);
     let suspicion = review::suspicion(state, policy, arrival, inviter);
     let withheld = suspicion
         .map_or_else(|| state.suspects.is_withheld(person), |suspicion| suspicion.withheld);
-    let counts = to.counts() && !withheld;
-    let credit = inviter.and_then(|from| review::credit(state, policy, from, person, counts));
+    let now = to.or_else(|| state.to(person).map(|edge| edge.state));
+    let counts = now.is_some_and(ReferralState::counts) && !withheld;
     Event::Progressed {
-        people: vec![(person, to)],
+        people: to.map(|to| (person, to)).into_iter().collect(),
         mailboxes: marks.mailbox.map(|mailbox| (person, mailbox)).into_iter().collect(),
         suspicions: suspicion.map(|suspicion| (person, suspicion)).into_iter().collect(),
-        credits: credit.into_iter().collect(),
+        credits: arrived(state, policy, person).settle(person, inviter, counts).finish(),
     }
 }
 
-/// What is noticed about somebody to whom nothing happens here.
-fn suspected(state: &State, policy: &Policy, arrival: &Arrival) -> Option<Event> {
-    let (person, inviter) = (arrival.person, state.inviter(arrival.person));
-    let suspicion = review::suspicion(state, policy, arrival, inviter)?;
-    Some(Event::Suspected { person, suspicion })
+/// Whoever arrives may have points already, from people who were quicker.
+fn arrived<'a>(state: &'a State, policy: &'a Policy, person: PersonId) -> Points<'a> {
+    Points::new(state, policy).tell(person, !state.suspects.is_rejected(person))
 }
 
 fn referred(
@@ -267,7 +305,7 @@ fn referred(
     may_refer(state, policy, inviter, recipient, mailboxes).ok()?;
     let suspicion = review::suspicion(state, policy, arrival, Some(inviter));
     let counts = at.counts() && !suspicion.is_some_and(|suspicion| suspicion.withheld);
-    let credit = review::credit(state, policy, inviter, recipient, counts);
+    let points = arrived(state, policy, recipient).settle(recipient, Some(inviter), counts);
     Some(Event::Referred {
         id,
         inviter,
@@ -277,7 +315,7 @@ fn referred(
         mailboxes,
         shape: marks.shape,
         suspicion,
-        credits: credit.into_iter().collect(),
+        credits: points.finish(),
     })
 }
 
@@ -304,7 +342,7 @@ pub(super) fn on_observed(
     seen: &[Observation],
     now: Timestamp,
 ) -> Option<Event> {
-    let mut latest = HashMap::new();
+    let mut latest = BTreeMap::new();
     let mut people = Vec::new();
     for Observation { person, kind, .. } in seen {
         let Some(member) = state.member(*person) else { continue };
@@ -314,19 +352,25 @@ pub(super) fn on_observed(
             Seen::Churned => ReferralState::Churned,
             Seen::Fraud => ReferralState::Fraud,
         };
-        let flagged = before == ReferralState::Fraud && *kind != Seen::Cleared;
+        // A verdict stands, whatever else is said.
+        let rejected = state.suspects.is_rejected(*person);
+        let flagged = rejected || before == ReferralState::Fraud && *kind != Seen::Cleared;
         let known = before == to && now < member.seen.plus_days(1);
         if !flagged && !known {
             latest.insert(*person, to);
             people.push((*person, to));
         }
     }
-    let credit = |(&person, to): (&PersonId, &ReferralState)| -> Option<Credit> {
-        let counts = to.counts() && !state.suspects.is_withheld(person);
-        review::credit(state, policy, state.inviter(person)?, person, counts)
-    };
-    let mut credits: Vec<Credit> = latest.iter().filter_map(credit).collect();
-    credits.sort_unstable_by_key(|credit| credit.recipient);
+    let mut points = Points::new(state, policy);
+    for (person, to) in latest {
+        let counted = state.to(person).map(|edge| edge.state.counts());
+        // Points are given when somebody comes to count, not for those who count since long.
+        if counted.is_some_and(|counted| counted != to.counts()) {
+            let due = to.counts() && !state.suspects.is_withheld(person);
+            points = points.settle(person, state.inviter(person), due);
+        }
+    }
+    let credits = points.finish();
     let (mailboxes, suspicions) = (Vec::new(), Vec::new());
     (!people.is_empty()).then_some(Event::Progressed { people, mailboxes, suspicions, credits })
 }
@@ -487,7 +531,7 @@ mod tests {
         assert_eq!(try_share(&state, &spelled(12, 13, [Some(1); 2])), Err(Rejection::SelfReferral));
         assert_eq!(try_share(&state, &spelled(3, 5, [None; 2])), Ok(true));
         let joined = on_joined(&state, &Policy::default(), &arrives(ADA), Some(person(3)), Uuid(1));
-        assert!(matches!(joined, Some(Event::Suspected { .. })), "{joined:?}");
+        assert!(matches!(joined, Some(Event::Progressed { .. })), "{joined:?}");
     }
 
     #[test]

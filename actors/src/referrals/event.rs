@@ -69,15 +69,17 @@ pub struct Suspicion {
     pub withheld: bool,
 }
 
-/// Points for an inviter's own place, or points that are lost again.
+/// Points for an inviter's own place: more, fewer, or the same told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credit {
     /// Whose place.
     pub inviter: PersonId,
-    /// Because of whom.
-    pub recipient: PersonId,
-    /// How many; negative when they are lost.
+    /// Because of whom; None where only what the inviter may keep changes.
+    pub recipient: Option<PersonId>,
+    /// How many more because of that person; negative when they are lost.
     pub points: i32,
+    /// How many the inviter has from then on, all in all.
+    pub total: i32,
 }
 
 /// What is taken back from somebody who has it unduly.
@@ -92,7 +94,7 @@ pub struct Withdrawn {
 }
 
 /// What has happened. Tags are persisted and never reused: 1 Referred, 2 Progressed, 3 Rewarded, 4
-/// Suspected, 5 Reviewed, 6 Held, 7 GateSeen.
+/// Reviewed, 5 Held, 6 GateSeen, 7 Reclaimed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Somebody has an inviter now.
@@ -117,7 +119,8 @@ pub enum Event {
         /// Points for the inviter.
         credits: Vec<Credit>,
     },
-    /// Somebody's life went on, or that of several people by one cause.
+    /// Somebody's life went on, or that of several people by one cause; or something was noticed
+    /// about somebody.
     Progressed {
         /// Whose, and to where; later ones of the same person count.
         people: Vec<(PersonId, ReferralState)>,
@@ -138,13 +141,6 @@ pub enum Event {
         codes: u32,
         /// Whether more is due, and waits for the gate to open.
         held: bool,
-    },
-    /// Something was noticed about somebody to whom nothing else happened.
-    Suspected {
-        /// About whom.
-        person: PersonId,
-        /// What.
-        suspicion: Suspicion,
     },
     /// Somebody has looked into it.
     Reviewed {
@@ -171,6 +167,11 @@ pub enum Event {
         /// Which.
         open: bool,
     },
+    /// Codes of rewards that were taken back are out of the world.
+    Reclaimed {
+        /// Whose they were, and how many.
+        people: Vec<(PersonId, u32)>,
+    },
 }
 
 impl Event {
@@ -181,9 +182,9 @@ impl Event {
             | Self::Progressed { credits, .. }
             | Self::Reviewed { credits, .. } => credits,
             Self::Rewarded { .. }
-            | Self::Suspected { .. }
             | Self::Held { .. }
-            | Self::GateSeen { .. } => &[],
+            | Self::GateSeen { .. }
+            | Self::Reclaimed { .. } => &[],
         }
     }
 
@@ -208,10 +209,10 @@ impl Persisted for Event {
             Self::Referred { .. } => (1, 3),
             Self::Progressed { .. } => (2, 2),
             Self::Rewarded { .. } => (3, 2),
-            Self::Suspected { .. } => (4, 1),
-            Self::Reviewed { .. } => (5, 1),
-            Self::Held { .. } => (6, 1),
-            Self::GateSeen { .. } => (7, 1),
+            Self::Reviewed { .. } => (4, 1),
+            Self::Held { .. } => (5, 1),
+            Self::GateSeen { .. } => (6, 1),
+            Self::Reclaimed { .. } => (7, 1),
         }
     }
 
@@ -240,7 +241,7 @@ impl Persisted for Event {
             Self::Rewarded { person, rewards, codes, held } => {
                 record::encode(&(person, rewards, codes, held), out);
             }
-            Self::Suspected { person, suspicion } => record::encode(&(person, suspicion), out),
+            Self::Reclaimed { people } => record::encode(people, out),
             Self::Reviewed { person, accepted, state, withdrawn, credits } => {
                 let state = state.map(ReferralState::number);
                 record::encode(&(person, accepted, state, withdrawn, credits), out);
@@ -276,20 +277,17 @@ impl Persisted for Event {
                 Self::Rewarded { person, rewards, codes, held }
             }
             (4, 1) => {
-                let (person, suspicion) = record::decode(payload)?;
-                Self::Suspected { person, suspicion }
-            }
-            (5, 1) => {
                 let (person, accepted, state, withdrawn, credits): ReviewedV1 =
                     record::decode(payload)?;
                 let state = state.map(known).transpose()?;
                 Self::Reviewed { person, accepted, state, withdrawn, credits }
             }
-            (6, 1) => {
+            (5, 1) => {
                 let (person, waits) = record::decode(payload)?;
                 Self::Held { person, waits }
             }
-            (7, 1) => Self::GateSeen { open: record::decode(payload)? },
+            (6, 1) => Self::GateSeen { open: record::decode(payload)? },
+            (7, 1) => Self::Reclaimed { people: record::decode(payload)? },
             _ => return Err(Unreadable::new(format!("referrals event {tag} version {version}"))),
         })
     }

@@ -1,6 +1,7 @@
 //! The graph on disk. Version 1: edges, members, rewards, counters. Version 2: behind that, the
 //! mailboxes that are written in more than one way. Version 3: edges with the shape of an address;
-//! and behind all that, who is suspected, credits, and who waits for the gate.
+//! and behind all that, who is suspected, credits,
+//! who waits for the gate, and what was taken back.
 
 use std::io;
 
@@ -55,8 +56,14 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let mut credits: Vec<(u128, i32)> = credits.collect();
     credits.sort_unstable();
     out.list(credits.into_iter())?;
+    let points = state.points.iter().map(|(person, points)| (person.get(), *points));
+    let mut points: Vec<(u128, i32)> = points.collect();
+    points.sort_unstable();
+    out.list(points.into_iter())?;
     out.list(state.held.iter().map(|person| person.get()))?;
-    out.put(&state.gate_closed)
+    out.list(state.lost.iter().map(|(person, rules)| (person.get(), rules)))?;
+    out.list(state.reclaimed.iter().map(|(person, codes)| (person.get(), *codes)))?;
+    out.put(&state.gate_open)
 }
 
 /// Reads any version.
@@ -116,11 +123,23 @@ fn suspected(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unrea
         state.credits.insert(PersonId(person), points);
         Ok(())
     })?;
+    input.list(|(person, points)| {
+        state.points.insert(PersonId(person), points);
+        Ok(())
+    })?;
     input.list(|person| {
         state.held.insert(PersonId(person));
         Ok(())
     })?;
-    state.gate_closed = input.take()?;
+    input.list(|(person, rules)| {
+        state.lost.insert(PersonId(person), rules);
+        Ok(())
+    })?;
+    input.list(|(person, codes)| {
+        state.reclaimed.insert(PersonId(person), codes);
+        Ok(())
+    })?;
+    state.gate_open = input.take()?;
     Ok(())
 }
 

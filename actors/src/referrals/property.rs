@@ -67,7 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Told {
     state: State,
     now: i64,
-    /// Everybody's points, added up.
+    /// Everybody's points, as they were told last.
     points: BTreeMap<PersonId, i32>,
     gate_open: bool,
 }
@@ -76,7 +76,7 @@ impl Told {
     fn happen(&mut self, event: &Event) {
         let at = Timestamp::from_micros(self.now);
         for credit in event.credits() {
-            *self.points.entry(credit.inviter).or_default() += credit.points;
+            self.points.insert(credit.inviter, credit.total);
         }
         if let Event::Rewarded { person, rewards, .. } = event {
             let had: BTreeSet<_> = self.state.granted(*person).iter().map(|r| &r.rule).collect();
@@ -109,7 +109,7 @@ impl Told {
             }
             Step::Review { person, accept } => {
                 let verdict = Review { person: PersonId(person), accept };
-                match review::review(&self.state, policy, verdict) {
+                match review::review(&self.state, policy, verdict, now) {
                     Ok(Decided::Now(event)) => Some(event),
                     Ok(Decided::Already(_)) | Err(_) => None,
                 }
@@ -157,19 +157,13 @@ impl Told {
             assert!(suspect.withheld.is_none() || suspect.verdict == Verdict::Open);
             if suspect.verdict == Verdict::Rejected {
                 assert_eq!(state.granted(person), [], "{person:?}");
-                assert!(!state.counts_for_inviter(person) || was_cleared(state, person));
+                assert!(!state.counts_for_inviter(person), "{person:?}");
             }
         }
-        if !state.gate_closed {
+        if state.gate_open == Some(true) {
             assert!(state.held.is_empty(), "whoever waits gets it when the gate opens");
         }
     }
-}
-
-/// The product has said since that the person is in order.
-fn was_cleared(state: &State, person: PersonId) -> bool {
-    use super::ReferralState as R;
-    state.member(person).is_some_and(|member| matches!(member.state, R::Active | R::Churned))
 }
 
 proptest! {
@@ -216,7 +210,7 @@ fn the_credit_for_somebody_who_looks_false_waits_for_a_verdict() {
     told.take(&policy, &Step::Review { person: 9, accept: true });
     assert_eq!((redeemed(&told), told.points[&ada]), (1, POINTS));
     let again = Review { person: PersonId(9), accept: true };
-    let again = review::review(&told.state, &policy, again);
+    let again = review::review(&told.state, &policy, again, Timestamp::from_micros(99));
     assert!(matches!(again, Ok(Decided::Already(reviewed)) if reviewed.already));
 }
 
@@ -230,7 +224,9 @@ fn a_rejection_takes_back_what_the_false_account_has_caused_and_not_more() {
     told.take(&policy, &Step::Review { person: 10, accept: false });
     assert_eq!(told.state.granted(ada).len(), 1, "three are left");
     let verdict = Review { person: PersonId(11), accept: false };
-    let Ok(Decided::Now(event)) = review::review(&told.state, &policy, verdict) else {
+    let Ok(Decided::Now(event)) =
+        review::review(&told.state, &policy, verdict, Timestamp::from_micros(99))
+    else {
         panic!("no verdict")
     };
     let Event::Reviewed { withdrawn, credits, .. } = &event else { panic!("{event:?}") };
@@ -239,7 +235,7 @@ fn a_rejection_takes_back_what_the_false_account_has_caused_and_not_more() {
     told.happen(&event);
     assert_eq!((told.state.granted(ada).len(), told.points[&ada]), (0, 2 * POINTS));
     let nobody = Review { person: PersonId(99), accept: false };
-    assert!(review::review(&told.state, &policy, nobody).is_err());
+    assert!(review::review(&told.state, &policy, nobody, Timestamp::from_micros(99)).is_err());
 }
 
 #[test]
@@ -266,4 +262,89 @@ fn codes_that_a_red_gate_has_held_come_when_it_opens() {
     assert_eq!(told.state.granted(PersonId(1)), []);
     told.take(&policy, &Step::Gate { open: true });
     assert_eq!(told.state.granted(PersonId(1)).len(), 1);
+}
+
+/// How many codes a claim has brought.
+fn claim(told: &mut Told, policy: &Policy) -> u32 {
+    let codes = |told: &Told| -> u32 {
+        told.state.granted(PersonId(1)).iter().map(|reward| reward.amount).sum()
+    };
+    let before = codes(told);
+    told.take(policy, &Step::Earn { person: 1 });
+    codes(told) - before
+}
+
+#[test]
+fn codes_that_were_used_before_they_were_taken_back_are_not_granted_again() {
+    let steps: Vec<Step> = (10..13).flat_map(|person| arrives(person, false)).collect();
+    let (mut told, policy) = told(&steps);
+    assert_eq!(claim(&mut told, &policy), 3);
+    told.take(&policy, &Step::Review { person: 12, accept: false });
+    arrives(13, false).iter().for_each(|step| told.take(&policy, step));
+    assert_eq!(claim(&mut told, &policy), 0, "all three were given away");
+    told.happen(&Event::Reclaimed { people: vec![(PersonId(1), 2)] });
+    assert_eq!(claim(&mut told, &policy), 2, "as many as could be taken back");
+    assert_eq!(claim(&mut told, &policy), 0);
+}
+
+#[test]
+fn people_whose_credit_is_withheld_earn_no_bonus_for_quality() {
+    let mut steps: Vec<Step> = (10..16).flat_map(|person| arrives(person, true)).collect();
+    steps.extend((10..16).map(|person| Step::See { person, kind: Seen::Active }));
+    let (mut told, policy) = told(&steps);
+    assert_eq!(claim(&mut told, &policy), 0);
+    for person in 10..15 {
+        told.take(&policy, &Step::Review { person, accept: true });
+    }
+    assert_eq!(claim(&mut told, &policy), 5, "three for three, and two for their quality");
+    for person in [13, 14] {
+        told.take(&policy, &Step::Review { person, accept: false });
+    }
+    let rules: Vec<_> = told.state.granted(PersonId(1)).iter().map(|r| &*r.rule).collect();
+    assert_eq!(rules, ["redeemed:3"], "enough for the tier, and too bad for the bonus");
+}
+
+#[test]
+fn a_rejection_counts_those_whom_the_product_has_flagged_before() {
+    let steps: Vec<Step> = (10..14).flat_map(|person| arrives(person, false)).collect();
+    let (mut told, policy) = told(&steps);
+    assert_eq!(claim(&mut told, &policy), 3);
+    for person in [10, 11] {
+        told.take(&policy, &Step::See { person, kind: Seen::Fraud });
+    }
+    told.take(&policy, &Step::Review { person: 10, accept: false });
+    assert_eq!(told.state.granted(PersonId(1)), []);
+}
+
+#[test]
+fn a_verdict_stands_against_what_the_product_says_later() {
+    let (mut told, policy) = told(&arrives(10, false));
+    told.take(&policy, &Step::Review { person: 10, accept: false });
+    told.take(&policy, &Step::See { person: 10, kind: Seen::Cleared });
+    assert_eq!(told.state.counts(PersonId(1)).redeemed(), 0);
+    told.take(&policy, &Step::Review { person: 10, accept: true });
+    assert_eq!(told.state.counts(PersonId(1)).redeemed(), 1);
+}
+
+#[test]
+fn nobody_brings_the_other_spelling_of_their_own_mailbox_whichever_joined_first() {
+    let policy = Policy::default();
+    let (plain, spelled) = (PersonId(1), PersonId(2));
+    let arrival = |person, mailbox| {
+        let marks = Marks { mailbox, ..Marks::default() };
+        Arrival { person, marks, signals: Signals::NONE }
+    };
+    for [(first, mailbox), (second, other)] in
+        [[(spelled, Some(plain)), (plain, None)], [(plain, None), (spelled, Some(plain))]]
+    {
+        let mut state = State::default();
+        let arrives = |state: &State, person, mailbox, through| {
+            decide::on_joined(state, &policy, &arrival(person, mailbox), through, Uuid(1))
+        };
+        if let Some(event) = arrives(&state, first, mailbox, None) {
+            apply(&mut state, &event, Timestamp::from_micros(1));
+        }
+        let event = arrives(&state, second, other, Some(first));
+        assert!(!matches!(event, Some(Event::Referred { .. })), "{event:?}");
+    }
 }

@@ -7,8 +7,9 @@ use super::command::Earn;
 use super::command::Milestone;
 use super::decide;
 use super::event::Reward;
+use super::policy::Policy;
 use super::score;
-use super::state::{Edge, Person, Policy, ReferralState, State};
+use super::state::{Edge, Person, ReferralState, State};
 
 /// Most people above somebody that are told one by one, nearest first.
 const ABOVE_MAX: usize = 1_000;

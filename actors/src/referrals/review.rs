@@ -1,14 +1,19 @@
 //! Signs of fraud among those who are brought: when the credit for them is withheld, what a verdict
 //! comes to, and what there is to read about that.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Decided;
 use crate::fraud::{Marks, Signal, Signals};
 use crate::ids::{PersonId, Timestamp};
 
+use super::decide;
 use super::event::{Credit, Event, RewardKind, Suspicion, Withdrawn};
-use super::state::{Policy, ReferralState, State};
+use super::policy::Policy;
+use super::score;
+use super::state::{Counts, ReferralState, State};
 use super::suspects::{Suspect, Verdict};
 use super::{Rejection, Reward};
 
@@ -102,6 +107,7 @@ pub(super) fn suspicion(
         .map_or(Signals::NONE, |suspect| suspect.signals)
         .and(signals)
         .with(Signal::Lookalike, resembled >= policy.fraud.lookalikes as usize)
+        .with(Signal::LookalikeCrowd, resembled >= policy.fraud.crowd as usize)
         .with(Signal::CanonicalDuplicate, has_double(state, person, marks.mailbox))
         .with(Signal::DisposableDomain, marks.disposable);
     if signals.is_empty() {
@@ -126,33 +132,59 @@ fn resembled(state: &State, inviter: PersonId, person: PersonId, shape: u32) -> 
     others.filter(|edge| edge.shape == shape && shape != 0).count()
 }
 
-/// The points that an inviter gets, or loses again, when somebody's referral counts from now on, or
-/// does not. Who was rejected gets none.
-pub(super) fn credit(
-    state: &State,
-    policy: &Policy,
-    inviter: PersonId,
-    recipient: PersonId,
-    counts: bool,
-) -> Option<Credit> {
-    let counts = counts && !state.suspects.is_rejected(inviter);
-    settle(state, policy, inviter, recipient, counts)
+/// Points that change in one event, and what that comes to for each inviter.
+pub(super) struct Points<'a> {
+    state: &'a State,
+    policy: &'a Policy,
+    sums: BTreeMap<PersonId, i32>,
+    credits: Vec<Credit>,
 }
 
-/// Points until there are as many as there have to be.
-fn settle(
-    state: &State,
-    policy: &Policy,
-    inviter: PersonId,
-    recipient: PersonId,
-    due: bool,
-) -> Option<Credit> {
-    let points = match (due, state.credits.get(&recipient)) {
-        (true, None) => policy.points_per_redeemed,
-        (false, Some(points)) => -points,
-        (true, Some(_)) | (false, None) => 0,
-    };
-    (points != 0).then_some(Credit { inviter, recipient, points })
+impl<'a> Points<'a> {
+    pub(super) fn new(state: &'a State, policy: &'a Policy) -> Self {
+        Self { state, policy, sums: BTreeMap::new(), credits: Vec::new() }
+    }
+
+    /// What an inviter has, whether or not it may be kept.
+    fn sum(&self, inviter: PersonId) -> i32 {
+        let known = self.sums.get(&inviter).or_else(|| self.state.points.get(&inviter));
+        known.copied().unwrap_or(0)
+    }
+
+    /// Gives points for somebody whose referral counts, or takes them back where it does not.
+    pub(super) fn settle(
+        mut self,
+        recipient: PersonId,
+        inviter: Option<PersonId>,
+        due: bool,
+    ) -> Self {
+        let points = match (due, self.state.credits.get(&recipient)) {
+            (true, None) => self.policy.points_per_redeemed,
+            (false, Some(points)) => -points,
+            (true, Some(_)) | (false, None) => 0,
+        };
+        if let Some(inviter) = inviter.filter(|_| points != 0) {
+            let sum = self.sum(inviter).saturating_add(points);
+            self.sums.insert(inviter, sum);
+            let total = if self.state.suspects.is_rejected(inviter) { 0 } else { sum };
+            self.credits.push(Credit { inviter, recipient: Some(recipient), points, total });
+        }
+        self
+    }
+
+    /// Tells again what an inviter has, who may keep it or not.
+    pub(super) fn tell(mut self, inviter: PersonId, keeps: bool) -> Self {
+        let sum = self.sum(inviter);
+        if sum != 0 {
+            let total = if keeps { sum } else { 0 };
+            self.credits.push(Credit { inviter, recipient: None, points: 0, total });
+        }
+        self
+    }
+
+    pub(super) fn finish(self) -> Vec<Credit> {
+        self.credits
+    }
 }
 
 /// A verdict, with all that follows from it.
@@ -160,6 +192,7 @@ pub(super) fn review(
     state: &State,
     policy: &Policy,
     review: Review,
+    now: Timestamp,
 ) -> Result<Decided<Event, Reviewed>, Rejection> {
     let Review { person, accept } = review;
     let suspect = state.suspects.get(person).copied();
@@ -182,64 +215,74 @@ pub(super) fn review(
     Ok(Decided::Now(if accept {
         accepted(state, policy, person, suspect)
     } else {
-        rejected(state, policy, person)
+        rejected(state, policy, person, now)
     }))
 }
 
 fn accepted(state: &State, policy: &Policy, person: PersonId, suspect: Option<Suspect>) -> Event {
     let rejected = suspect.is_some_and(|suspect| suspect.verdict == Verdict::Rejected);
-    let is_false = state.member(person).is_some_and(|member| member.state == ReferralState::Fraud);
-    let to = (rejected && is_false).then_some(ReferralState::Active);
     let edge = state.to(person);
+    // How it was before is not known any more, and nobody was seen active because of a verdict.
+    let to = match (rejected, state.member(person)) {
+        (false, _) => None,
+        (true, Some(member)) => is_false(member.state).then_some(ReferralState::Redeemed),
+        (true, None) => {
+            edge.is_some_and(|edge| is_false(edge.state)).then_some(ReferralState::Waiting)
+        }
+    };
     let counts = edge.is_some_and(|edge| to.unwrap_or(edge.state).counts());
-    let inviter = state.inviter(person);
-    let credit = inviter.and_then(|inviter| credit(state, policy, inviter, person, counts));
-    let credits = credit.into_iter().chain(own_credits(state, policy, person, true)).collect();
-    Event::Reviewed { person, accepted: true, state: to, withdrawn: Vec::new(), credits }
+    let points = Points::new(state, policy).settle(person, state.inviter(person), counts);
+    let points = if rejected { points.tell(person, true) } else { points };
+    let (withdrawn, credits) = (Vec::new(), points.finish());
+    Event::Reviewed { person, accepted: true, state: to, withdrawn, credits }
+}
+
+fn is_false(state: ReferralState) -> bool {
+    state == ReferralState::Fraud
 }
 
 /// What a false account has caused comes undone: the referral does not count, what the inviter got
-/// for it is taken back, and so is all that the account itself was granted or credited.
-fn rejected(state: &State, policy: &Policy, person: PersonId) -> Event {
-    let member = state.member(person).filter(|member| member.state != ReferralState::Fraud);
+/// for it is taken back, and so is all that the account itself was granted or credited. Those whom
+/// it has brought stay where they are: they may be people like others.
+fn rejected(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Event {
     let inviter = state.inviter(person);
-    let of_inviter = inviter.and_then(|inviter| credit(state, policy, inviter, person, false));
-    let credits = of_inviter.into_iter().chain(own_credits(state, policy, person, false)).collect();
-    let mut withdrawn = Vec::new();
-    if let Some(inviter) = inviter
-        && let Some(undue) = undue(state, inviter, state.counts_for_inviter(person))
-    {
-        withdrawn.push(undue);
-    }
+    let points = Points::new(state, policy).settle(person, inviter, false).tell(person, false);
+    let mut withdrawn: Vec<Withdrawn> =
+        inviter.and_then(|from| undue(state, policy, from, person, now)).into_iter().collect();
     let rewards = state.granted(person).to_vec();
     if !rewards.is_empty() {
         withdrawn.push(Withdrawn { person, rewards, codes: u32::MAX });
     }
-    let state = member.map(|_| ReferralState::Fraud);
-    Event::Reviewed { person, accepted: false, state, withdrawn, credits }
+    let known = state.member(person).map(|member| member.state);
+    let known = known.or_else(|| state.to(person).map(|edge| edge.state));
+    let to = known.filter(|known| !is_false(*known)).map(|_| ReferralState::Fraud);
+    Event::Reviewed { person, accepted: false, state: to, withdrawn, credits: points.finish() }
 }
 
-/// Points for all whom a person has brought and who count, or none any more.
-fn own_credits<'a>(
-    state: &'a State,
-    policy: &'a Policy,
+/// The rewards that an inviter would not have if `person` were false.
+fn undue(
+    state: &State,
+    policy: &Policy,
     inviter: PersonId,
-    due: bool,
-) -> impl Iterator<Item = Credit> + 'a {
-    state.from(inviter).filter_map(move |edge| {
-        let counts = edge.state.counts() && !edge.withheld;
-        settle(state, policy, inviter, state.person(edge.recipient).id, due && counts)
-    })
-}
-
-/// The rewards that an inviter would not have with one redeemed referral less.
-fn undue(state: &State, inviter: PersonId, one_less: bool) -> Option<Withdrawn> {
-    let before = state.counts(inviter).redeemed();
-    let tier = |reward: &&Reward| {
-        let tier = reward.rule.strip_prefix("redeemed:").and_then(|tier| tier.parse::<u32>().ok());
-        one_less && tier == Some(before)
+    person: PersonId,
+    now: Timestamp,
+) -> Option<Withdrawn> {
+    let before = state.counts(inviter);
+    let mut after = before;
+    if let Some(edge) = state.to(person) {
+        after.change(edge.state, edge.withheld, |count| count - 1);
+        after.change(ReferralState::Fraud, false, |count| count + 1);
+    }
+    let good = |counts: Counts| {
+        let quality = score::judge(state, policy, inviter, counts, now);
+        decide::is_high(policy, &quality)
     };
-    let rewards: Vec<Reward> = state.granted(inviter).iter().filter(tier).cloned().collect();
+    let loses_bonus = good(before) && !good(after);
+    let is_undue = |reward: &&Reward| match reward.rule.strip_prefix("redeemed:") {
+        Some(tier) => tier.parse::<u32>().is_ok_and(|tier| tier > after.redeemed()),
+        None => reward.rule == decide::QUALITY_RULE && loses_bonus,
+    };
+    let rewards: Vec<Reward> = state.granted(inviter).iter().filter(is_undue).cloned().collect();
     let codes = rewards.iter().filter(|reward| reward.kind == RewardKind::InviteCodes);
     let codes = codes.map(|reward| reward.amount).sum();
     (!rewards.is_empty()).then_some(Withdrawn { person: inviter, rewards, codes })
@@ -250,9 +293,10 @@ pub(super) fn preview(
     state: &State,
     policy: &Policy,
     verdict: Review,
+    now: Timestamp,
 ) -> Result<Reviewed, Rejection> {
     let withheld = state.suspects.is_withheld(verdict.person);
-    Ok(match review(state, policy, verdict)? {
+    Ok(match review(state, policy, verdict, now)? {
         Decided::Now(event) => reviewed(state, &event, withheld),
         Decided::Already(reviewed) => reviewed,
     })
@@ -278,7 +322,8 @@ pub(super) fn reviewed(state: &State, event: &Event, withheld: bool) -> Reviewed
 pub(super) fn risk(state: &State, policy: &Policy, person: PersonId) -> Risk {
     let suspect = state.suspects.get(person);
     let counts = state.counts(person);
-    let unheard = counts.all() >= policy.fraud.shares && counts.came() == 0;
+    let told = counts.of(ReferralState::Shared);
+    let unheard = told >= policy.fraud.shares && told == counts.all();
     let signals = suspect
         .map_or(Signals::NONE, |suspect| suspect.signals)
         .with(Signal::SharesWithoutRedemptions, unheard);

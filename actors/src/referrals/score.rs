@@ -1,10 +1,11 @@
 //! The quality score of an inviter's referrals: four parts in 0..1, weighted.
 //!
-//! The formula is VoBee's own. With `n` referrals, of which `r` came in, `a` of those are active
-//! and `g` are gone or were false, and with ages in days and a half-life `h`:
+//! The formula is VoBee's own. Referrals for which credit is withheld are not looked at. With `n`
+//! others, of which `r` came in, `a` of those are active and `g` are gone or were false, and with
+//! ages in days and a half-life `h`:
 //!
 //! ```text
-//! recency    = mean over the newest 1,000 of the n referrals of 0.5 ^ (age / h)
+//! recency    = mean over those of them among the newest 1,000 referrals of 0.5 ^ (age / h)
 //! conversion = r / n
 //! activity   = a / r          (0 while nobody came in)
 //! retention  = (r - g) / r    (0 while nobody came in)
@@ -14,7 +15,8 @@
 use crate::ids::{PersonId, Timestamp};
 
 use super::event::Reward;
-use super::state::{Edge, Policy, ReferralState, State};
+use super::policy::Policy;
+use super::state::{Counts, Edge, ReferralState, State};
 
 /// Referrals of an inviter that recency is taken from, so that no score takes long.
 const RECENT_MAX: usize = 1_000;
@@ -54,6 +56,8 @@ pub struct Part {
 pub struct Quality {
     /// How many there are.
     pub referred: u32,
+    /// How many of them are looked at: those for which no credit is withheld.
+    pub judged: u32,
     /// In 0..1, to two decimals.
     pub score: f64,
     /// What it is made of.
@@ -70,23 +74,38 @@ pub(super) fn quality(
     now: Timestamp,
 ) -> Quality {
     let counts = state.counts(inviter);
-    let (referred, redeemed) = (counts.all(), counts.came());
+    Quality {
+        rewards: state.granted(inviter).to_vec(),
+        ..judge(state, policy, inviter, counts, now)
+    }
+}
+
+/// The same as if an inviter's referrals stood like that, and without what was granted.
+pub(super) fn judge(
+    state: &State,
+    policy: &Policy,
+    inviter: PersonId,
+    counts: Counts,
+    now: Timestamp,
+) -> Quality {
+    let (referred, judged, redeemed) = (counts.all(), counts.judged(), counts.came());
     let active = counts.of(ReferralState::Active);
     let gone = counts.of(ReferralState::Churned) + counts.of(ReferralState::Fraud);
     let freshness = |edge: &Edge| 0.5_f64.powf(now.days_since(edge.at) / policy.half_life_days);
-    let recency: f64 = state.from(inviter).take(RECENT_MAX).map(freshness).sum();
-    let recent = referred.min(RECENT_MAX as u32);
+    let newest = state.from(inviter).take(RECENT_MAX).filter(|edge| !edge.withheld);
+    let (recent, recency) =
+        newest.fold((0, 0.0), |(count, sum), edge| (count + 1, sum + freshness(edge)));
     let share = |part: f64, whole: u32| if whole == 0 { 0.0 } else { part / f64::from(whole) };
     let weights = policy.weights;
     let part = |name, value, weight| Part { name, value, weight };
     let parts = [
         part("recency", share(recency, recent), weights.recency),
-        part("conversion", share(f64::from(redeemed), referred), weights.conversion),
+        part("conversion", share(f64::from(redeemed), judged), weights.conversion),
         part("activity", share(f64::from(active), redeemed), weights.activity),
         part("retention", share(f64::from(redeemed - gone), redeemed), weights.retention),
     ];
     let weighted: f64 = parts.iter().map(|part| part.value * part.weight).sum();
     let total: f64 = parts.iter().map(|part| part.weight).sum();
     let score = if total > 0.0 { (weighted / total * 100.0).round() / 100.0 } else { 0.0 };
-    Quality { referred, score, parts, rewards: state.granted(inviter).to_vec() }
+    Quality { referred, judged, score, parts, rewards: Vec::new() }
 }

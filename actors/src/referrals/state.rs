@@ -5,98 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::fraud;
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::record;
 
 use super::command::Stats;
 use super::event::{Credit, Reward, RewardKind, Suspicion, Withdrawn};
 use super::forest::Forest;
-use super::score::Weights;
 use super::spellings::Spellings;
 use super::suspects::{Suspect, Suspects, Verdict};
-
-/// One step of what referrals earn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tier {
-    /// Redeemed referrals that it takes.
-    pub redeemed: u32,
-    /// What it gives.
-    pub rewards: Vec<(RewardKind, u32)>,
-    /// What it is called.
-    pub reason: String,
-}
-
-/// What referrals of high quality earn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct QualityBonus {
-    /// A score above this earns it,
-    pub score: f64,
-    /// with at least so many referrals.
-    pub referred_min: u32,
-    /// Codes that it gives.
-    pub codes: u32,
-}
-
-/// What staying earns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loyalty {
-    /// Days as an active member.
-    pub days: u32,
-    /// Codes that they give.
-    pub codes: u32,
-}
-
-/// The numbers of scores and rewards.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// How much each part of the quality score counts.
-    pub weights: Weights,
-    /// Days after which a referral counts half in the recency part.
-    pub half_life_days: f64,
-    /// What redeemed referrals earn.
-    pub tiers: Vec<Tier>,
-    /// What good ones earn.
-    pub quality_bonus: QualityBonus,
-    /// What staying earns.
-    pub loyalty: Loyalty,
-    /// Below this score, with `quality_bonus.referred_min` referrals or more, rewards are paused.
-    pub pause_below: f64,
-    /// Referrals that the graph takes.
-    pub edges_max: u32,
-    /// Points for an inviter's own place for each redeemed referral.
-    pub points_per_redeemed: i32,
-    /// When something is a sign of fraud, and when credit is withheld.
-    pub fraud: fraud::Policy,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        use RewardKind::{InviteCodes, Lifetime, PremiumMonths};
-        let tier = |redeemed, rewards: &[(RewardKind, u32)]| Tier {
-            redeemed,
-            rewards: rewards.to_vec(),
-            reason: format!("First {redeemed} referrals"),
-        };
-        Self {
-            weights: Weights::default(),
-            half_life_days: 30.0,
-            tiers: vec![
-                tier(3, &[(InviteCodes, 3)]),
-                tier(10, &[(InviteCodes, 5)]),
-                tier(25, &[(PremiumMonths, 1)]),
-                tier(50, &[(InviteCodes, 10), (PremiumMonths, 3)]),
-                tier(100, &[(Lifetime, 1)]),
-            ],
-            quality_bonus: QualityBonus { score: 0.85, referred_min: 5, codes: 2 },
-            loyalty: Loyalty { days: 14, codes: 1 },
-            pause_below: 0.2,
-            edges_max: 100_000_000,
-            points_per_redeemed: 0,
-            fraud: fraud::Policy::default(),
-        }
-    }
-}
 
 /// Where the recipient of a referral stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -196,13 +112,18 @@ pub(super) struct Person {
     pub(super) counts: Counts,
 }
 
-/// How many referrals are in each state, in the order of [`ReferralState::ALL`]; and how many of
-/// those that would count do not, because the credit is withheld.
+/// How many referrals are in each state, in the order of [`ReferralState::ALL`], without those for
+/// which credit is withheld; and how many those are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts(pub(super) [u32; 6], pub(super) u32);
 
 impl Counts {
     pub(super) fn all(self) -> u32 {
+        self.judged() + self.1
+    }
+
+    /// Those for which no credit is withheld.
+    pub(super) fn judged(self) -> u32 {
         self.0.iter().sum()
     }
 
@@ -217,16 +138,13 @@ impl Counts {
 
     /// Those that count for the inviter.
     pub(super) fn redeemed(self) -> u32 {
-        self.sum(ReferralState::counts) - self.1
+        self.sum(ReferralState::counts)
     }
 
     /// Takes in or out a referral in that state.
-    fn change(&mut self, state: ReferralState, withheld: bool, by: impl Fn(u32) -> u32) {
-        let count = &mut self.0[usize::from(state.number())];
+    pub(super) fn change(&mut self, state: ReferralState, withheld: bool, by: impl Fn(u32) -> u32) {
+        let count = if withheld { &mut self.1 } else { &mut self.0[usize::from(state.number())] };
         *count = by(*count);
-        if withheld && state.counts() {
-            self.1 = by(self.1);
-        }
     }
 
     fn sum(self, holds: fn(ReferralState) -> bool) -> u32 {
@@ -259,12 +177,17 @@ pub(crate) struct State {
     pub(super) shares: u64,
     pub(super) conversions: u64,
     pub(super) suspects: Suspects,
-    /// Points that inviters have, by whom they have brought.
+    /// Points that inviters have, by whom they have brought, and added up by inviter.
     pub(super) credits: HashMap<PersonId, i32>,
+    pub(super) points: HashMap<PersonId, i32>,
+    /// Rules whose rewards were taken back.
+    pub(super) lost: BTreeMap<PersonId, BTreeSet<String>>,
+    /// Codes of such rewards that are out of the world, and can be earned again.
+    pub(super) reclaimed: BTreeMap<PersonId, u32>,
     /// People to whom codes are due when the gate opens.
     pub(super) held: BTreeSet<PersonId>,
-    /// Whether the gate was red when it moved last.
-    pub(super) gate_closed: bool,
+    /// Whether the gate let anybody in when it moved last, as far as that is known.
+    pub(super) gate_open: Option<bool>,
 }
 
 impl State {
@@ -414,7 +337,8 @@ impl State {
             (self.by_state, self.shares, self.conversions),
             (self.suspects.list(), self.suspects.waiting(None).collect::<Vec<_>>()),
             self.credits.iter().collect::<BTreeMap<_, _>>(),
-            (&self.held, self.gate_closed),
+            self.points.iter().collect::<BTreeMap<_, _>>(),
+            (&self.held, self.gate_open, &self.lost, &self.reclaimed),
         ))
     }
 
@@ -464,23 +388,51 @@ impl State {
         }
     }
 
+    /// What was taken back is there again.
+    fn earn_again(&mut self, person: PersonId, rewards: &[Reward]) {
+        let Some(lost) = self.lost.get_mut(&person) else { return };
+        let mut codes = 0;
+        for reward in rewards.iter().filter(|reward| lost.contains(&reward.rule)) {
+            codes += if reward.kind == RewardKind::InviteCodes { reward.amount } else { 0 };
+        }
+        lost.retain(|rule| !rewards.iter().any(|reward| reward.rule == *rule));
+        if lost.is_empty() {
+            self.lost.remove(&person);
+        }
+        if let Some(reclaimed) = self.reclaimed.get_mut(&person) {
+            *reclaimed = reclaimed.saturating_sub(codes);
+        }
+    }
+
+    /// Where a person stands because somebody has said so.
+    pub(super) fn set(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
+        if self.member(person).is_some() {
+            self.note_member(person, to, at);
+        }
+        self.move_edge(person, to);
+    }
+
     pub(super) fn progress(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
         if to.is_in() {
             self.note_member(person, to, at);
         }
-        let Some(number) = self.number(person) else { return };
-        let Some(edge) = self.edges.get_mut(self.people[number as usize].edge as usize) else {
-            return;
-        };
+        let from = self.move_edge(person, to);
+        self.conversions += u64::from(from.is_some_and(|from| to.is_in() && !from.is_in()));
+    }
+
+    /// Changes the state of a person's referral; the one before.
+    fn move_edge(&mut self, person: PersonId, to: ReferralState) -> Option<ReferralState> {
+        let number = self.number(person)?;
+        let edge = self.edges.get_mut(self.people[number as usize].edge as usize)?;
         let from = std::mem::replace(&mut edge.state, to);
         let (inviter, withheld) = (edge.inviter, edge.withheld);
-        self.conversions += u64::from(to.is_in() && !from.is_in());
         self.by_state[usize::from(from.number())] -= 1;
         self.by_state[usize::from(to.number())] += 1;
         self.recount(inviter, |counts| {
             counts.change(from, withheld, |count| count - 1);
             counts.change(to, withheld, |count| count + 1);
         });
+        Some(from)
     }
 
     fn note_member(&mut self, person: PersonId, state: ReferralState, at: Timestamp) {
@@ -530,13 +482,21 @@ impl State {
     }
 
     pub(super) fn credit(&mut self, credits: &[Credit]) {
-        for credit in credits {
-            if credit.points > 0 {
-                self.credits.insert(credit.recipient, credit.points);
+        for Credit { inviter, recipient, points, .. } in credits {
+            let Some(recipient) = recipient else { continue };
+            if *points > 0 {
+                self.credits.insert(*recipient, *points);
             } else {
-                self.credits.remove(&credit.recipient);
+                self.credits.remove(recipient);
             }
+            let sum = self.points.entry(*inviter).or_default();
+            *sum = sum.saturating_add(*points);
         }
+    }
+
+    pub(super) fn reclaim(&mut self, person: PersonId, codes: u32) {
+        let reclaimed = self.reclaimed.entry(person).or_default();
+        *reclaimed = reclaimed.saturating_add(codes);
     }
 
     pub(super) fn hold(&mut self, person: PersonId, waits: bool) {
@@ -548,6 +508,8 @@ impl State {
     }
 
     pub(super) fn withdraw(&mut self, withdrawn: &Withdrawn) {
+        let rules = withdrawn.rewards.iter().map(|reward| reward.rule.clone());
+        self.lost.entry(withdrawn.person).or_default().extend(rules);
         let Some(granted) = self.granted.get_mut(&withdrawn.person) else { return };
         granted.retain(|reward| !withdrawn.rewards.contains(reward));
         if granted.is_empty() {
@@ -556,6 +518,7 @@ impl State {
     }
 
     pub(super) fn reward(&mut self, person: PersonId, rewards: &[Reward]) {
+        self.earn_again(person, rewards);
         self.granted.entry(person).or_default().extend_from_slice(rewards);
     }
 }

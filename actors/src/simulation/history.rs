@@ -34,6 +34,8 @@ pub(super) enum Effect {
 pub(super) struct Place {
     pub(super) person: PersonId,
     pub(super) score: i64,
+    /// What of it comes from referrals.
+    credited: i64,
     /// None once the person has left.
     pub(super) state: Option<EntryState>,
 }
@@ -234,6 +236,14 @@ impl History {
         std::mem::replace(&mut self.list[index].state, to)
     }
 
+    fn credit(&mut self, person: PersonId, total: i32) -> Result<(), String> {
+        let (index, _) = self.place(person).ok_or("points for nobody")?;
+        let place = &mut self.list[index];
+        place.score += i64::from(total) - place.credited;
+        place.credited = i64::from(total);
+        Ok(())
+    }
+
     fn on_waitlist(&mut self, seq: Seq, event: &waitlist::Event, head: Head) -> Result<(), String> {
         let at = head.at;
         match *event {
@@ -242,7 +252,12 @@ impl History {
                     return Err("somebody is on the list twice".to_owned());
                 }
                 let (index, score) = (self.list.len(), i64::from(score));
-                self.list.push(Place { person, score, state: Some(EntryState::Waiting) });
+                self.list.push(Place {
+                    person,
+                    score,
+                    credited: 0,
+                    state: Some(EntryState::Waiting),
+                });
                 let queue = self.queue();
                 let before = queue.iter().take_while(|waiting| **waiting != person).count();
                 let (position, total) = (before + 1, queue.len());
@@ -257,12 +272,7 @@ impl History {
                 self.counted(Effect::Boosted(person, points));
             }
             waitlist::Event::Credited { ref people } => {
-                for &(person, points) in people {
-                    let Some((index, _)) = self.place(person) else {
-                        return Err("points for nobody".to_owned());
-                    };
-                    self.list[index].score += i64::from(points);
-                }
+                people.iter().try_for_each(|&(person, total)| self.credit(person, total))?;
             }
             waitlist::Event::Left { person, was } => {
                 if self.move_to(person, None) != Some(was) {
@@ -297,7 +307,7 @@ impl History {
                     Some(EntryState::Waiting | EntryState::Invited) => {}
                     None => {
                         let state = Some(EntryState::Member);
-                        self.list.push(Place { person, score: 0, state });
+                        self.list.push(Place { person, score: 0, credited: 0, state });
                     }
                 }
             }
@@ -359,7 +369,7 @@ impl History {
             invites::Event::Revoked { code } | invites::Event::Restored { code } => {
                 self.code(*code).ok_or("a code is taken back that was never issued")?;
             }
-            invites::Event::Withdrawn { codes } => {
+            invites::Event::Withdrawn { codes, .. } => {
                 for code in codes {
                     let facts = self.code(*code).ok_or("a code is withdrawn that is none")?;
                     if facts.bound.is_some() || !facts.used_by.is_empty() {
@@ -445,9 +455,9 @@ impl History {
                 Ok(())
             }
             referrals::Event::Progressed { .. }
-            | referrals::Event::Suspected { .. }
             | referrals::Event::Held { .. }
-            | referrals::Event::GateSeen { .. } => Ok(()),
+            | referrals::Event::GateSeen { .. }
+            | referrals::Event::Reclaimed { .. } => Ok(()),
         }
     }
 

@@ -88,6 +88,9 @@ pub struct Standing {
     pub score: i32,
     /// Sum of the boosts in it.
     pub boost: i32,
+    /// What of it comes from referrals. Not in answers that are kept for repeated requests.
+    #[serde(skip)]
+    pub credited: i32,
     /// When the person joined.
     pub joined_at: Timestamp,
     /// When the person was invited or let in.

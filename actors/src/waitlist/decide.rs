@@ -1,5 +1,7 @@
 //! The rules of the waitlist. The order of the refusals is their precedence.
 
+use std::collections::BTreeMap;
+
 use crate::cell::Decided;
 use crate::fraud::{Marks, Signal, Signals};
 use crate::ids::{PersonId, Timestamp};
@@ -62,10 +64,15 @@ fn signals(
         .with(Signal::SharedNetwork, network >= policy.fraud.network_joins)
 }
 
-/// What referrals have added to scores, or taken from them, as far as their people are here.
+/// What referrals add to scores from now on, as far as their people are here. The last word on
+/// somebody counts.
 pub(super) fn on_credited(state: &State, credits: &[Credit]) -> Option<Event> {
-    let here = credits.iter().filter(|credit| state.find(credit.inviter).is_some());
-    let people: Vec<_> = here.map(|credit| (credit.inviter, credit.points)).collect();
+    let totals = credits.iter().map(|credit| (credit.inviter, credit.total));
+    let totals: BTreeMap<PersonId, i32> = totals.collect();
+    let news = |&(person, total): &(PersonId, i32)| {
+        state.find(person).is_some_and(|index| state.credited(index) != total)
+    };
+    let people: Vec<_> = totals.into_iter().filter(news).collect();
     (!people.is_empty()).then_some(Event::Credited { people })
 }
 
@@ -279,6 +286,23 @@ mod tests {
             assert_eq!(noticed(&mut state, &from(person, 1000 + person as u64)), []);
         }
         assert_eq!(noticed(&mut state, &from(21, 2000)), [Signal::SharedNetwork]);
+    }
+
+    #[test]
+    fn points_of_referrals_are_a_sum_that_is_replaced_and_goes_with_the_entry() {
+        let credit = |total| Credit { inviter: ADA, recipient: None, points: 0, total };
+        let mut state = given(&[joined(ADA, 10)]);
+        let score = |state: &State| state.standing(ADA, at(9)).map(|s| (s.score, s.credited));
+        for (total, expected) in [(7, 17), (14, 24), (0, 10), (7, 17)] {
+            let event = on_credited(&state, &[credit(total)]).expect("news");
+            apply(&mut state, &event, at(5));
+            assert_eq!(score(&state), Some((expected, total)));
+            assert_eq!(on_credited(&state, &[credit(total)]), None, "no news");
+        }
+        apply(&mut state, &Event::Left { person: ADA, was: EntryState::Waiting }, at(6));
+        assert_eq!(on_credited(&state, &[credit(0)]), None);
+        apply(&mut state, &joined(ADA, 10), at(7));
+        assert_eq!(on_credited(&state, &[credit(0)]), None, "a fresh entry owes nothing");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub enum Event {
     },
     /// Scores changed because of referrals.
     Credited {
-        /// Whose, and by how much.
+        /// Whose, and how many points referrals give from now on, all in all.
         people: Vec<(PersonId, i32)>,
     },
     /// Somebody's score was changed by hand.

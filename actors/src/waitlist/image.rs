@@ -1,5 +1,6 @@
 //! The waitlist on disk. Version 1: entries, boosts, times of invitation, who has left, counters.
-//! Version 2 adds the waves, version 3 where the newest came from and spellings of mailboxes.
+//! Version 2 adds the waves; version 3 where the newest came from, spellings of mailboxes, and
+//! points from referrals.
 
 use std::io;
 
@@ -61,7 +62,11 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let spelled = state.spelled.iter().map(|(mailbox, first)| (mailbox.get(), first.get()));
     let mut spelled: Vec<(u128, u128)> = spelled.collect();
     spelled.sort_unstable();
-    out.list(spelled.into_iter())
+    out.list(spelled.into_iter())?;
+    let mut credits: Vec<(u32, i32)> =
+        state.credits.iter().map(|(&index, &points)| (index, points)).collect();
+    credits.sort_unstable();
+    out.list(credits.into_iter())
 }
 
 fn waves(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
@@ -78,6 +83,7 @@ pub(super) fn fingerprint(state: &State, out: &mut ImageWriter<'_>) -> io::Resul
     out.put(&(entries.len() as u64, entries.sum(), entries.sample(), state.queue.len()))?;
     out.put(&(state.by_persona, state.invited, state.members, state.removed))?;
     out.unordered(state.boosts.iter())?;
+    out.unordered(state.credits.iter())?;
     out.unordered(state.invited_at.iter())?;
     out.unordered(state.left.iter().map(|(person, at)| (person.get(), at)))?;
     out.unordered(state.spelled.iter().map(|(mailbox, first)| (mailbox.get(), first.get())))?;
@@ -139,6 +145,10 @@ pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State
         })?;
         input.list(|(mailbox, first): (u128, u128)| {
             state.spelled.insert(PersonId(mailbox), PersonId(first));
+            Ok(())
+        })?;
+        input.list(|(index, points)| {
+            state.credits.insert(index, points);
             Ok(())
         })?;
     }

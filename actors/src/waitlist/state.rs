@@ -71,7 +71,10 @@ pub(crate) struct State {
     pub(super) entries: Entries,
     pub(super) by_person: HashTable<u32>,
     pub(super) queue: Queue,
+    /// Everything on top of the score of joining.
     pub(super) boosts: HashMap<u32, i32>,
+    /// What of it comes from referrals.
+    pub(super) credits: HashMap<u32, i32>,
     pub(super) invited_at: HashMap<u32, Timestamp>,
     pub(super) by_persona: [u64; 5],
     pub(super) invited: u64,
@@ -141,6 +144,7 @@ impl State {
             persona: entry.persona,
             score: entry.score,
             boost: self.boosts.get(&index).copied().unwrap_or(0),
+            credited: self.credited(index),
             joined_at: entry.joined_at,
             invited_at: self.invited_at.get(&index).copied(),
             position,
@@ -185,6 +189,7 @@ impl State {
         record::digest(&(
             (&*self.entries, keys, found.collect::<BTreeSet<_>>()),
             self.boosts.iter().collect::<BTreeMap<_, _>>(),
+            self.credits.iter().collect::<BTreeMap<_, _>>(),
             self.invited_at.iter().collect::<BTreeMap<_, _>>(),
             (self.by_persona, self.invited, self.members, self.removed),
             (
@@ -235,7 +240,7 @@ impl State {
     pub(super) fn has_double(&self, person: PersonId, mailbox: Option<PersonId>) -> bool {
         let plain = mailbox.unwrap_or(person);
         let first = self.spelled.get(&plain);
-        first.is_some_and(|first| *first != person)
+        first.is_some_and(|first| *first != person && self.find(*first).is_some())
             || mailbox.is_some_and(|mailbox| self.find(mailbox).is_some())
     }
 
@@ -316,6 +321,19 @@ impl State {
         }
     }
 
+    /// Points that somebody has from referrals.
+    pub(super) fn credited(&self, index: u32) -> i32 {
+        self.credits.get(&index).copied().unwrap_or(0)
+    }
+
+    /// Gives somebody so many points from referrals, in the place of those from before.
+    pub(super) fn credit(&mut self, person: PersonId, total: i32) {
+        let Some(index) = self.find(person) else { return };
+        let before = self.credited(index);
+        self.boost(person, total.saturating_sub(before));
+        self.credits.insert(index, total);
+    }
+
     /// Moves a person on: out of the queue when it was waiting, and into `to`'s count.
     pub(super) fn advance(&mut self, person: PersonId, to: EntryState, at: Timestamp) {
         let Some(index) = self.find(person) else { return };
@@ -352,6 +370,7 @@ impl State {
             found.remove();
         }
         self.boosts.remove(&index);
+        self.credits.remove(&index);
         self.invited_at.remove(&index);
         self.entries.update(index, |entry| {
             entry.person = [0; 2];

@@ -159,6 +159,14 @@ pub(super) fn path(name: &str) -> Option<Parameter> {
     Some(parameter(ParameterIn::Path, name, schema, about))
 }
 
+/// The parameter of the path for somebody who may have been erased.
+pub(super) fn person() -> Parameter {
+    let id = texts::formed("uuid", "3735294c-6387-8ebf-9f35-7373e7bf5580");
+    let schema = OneOfBuilder::new().item(email()).item(id);
+    let about = "Whose: the address, or the id, which is all that is left of whoever was erased.";
+    parameter(ParameterIn::Path, "email", schema, about)
+}
+
 /// The header that makes a repeated request safe.
 pub(super) fn idempotency_key() -> Parameter {
     let key = text(1..=KEY_CHARACTERS_MAX).pattern(Some("^[!-~]+$"));

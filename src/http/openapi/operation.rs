@@ -74,6 +74,13 @@ impl Described {
         Self { about: Some(about), ..self }
     }
 
+    /// That the parameter of the path is another one than its name usually stands for.
+    pub(super) fn names(mut self, parameter: Parameter) -> Self {
+        self.parameters.retain(|usual| usual.name != parameter.name);
+        self.parameters.insert(0, parameter);
+        self
+    }
+
     /// Parameters behind the `?`. Others are refused.
     pub(super) fn asks<const N: usize>(mut self, parameters: [Parameter; N]) -> Self {
         self.parameters.extend(parameters);

@@ -1,6 +1,6 @@
 //! `/api/quality/risk` and `/api/quality/review`.
 
-use super::input::{flag, query, whole};
+use super::input::{flag, person, query, whole};
 use super::operation::{Described, get, post};
 use super::texts;
 use crate::http::error::{ERASED, NOTHING_TO_REVIEW, UNKNOWN_PERSON};
@@ -29,6 +29,7 @@ pub(super) fn operations() -> Vec<Described> {
 
 fn verdict(path: &'static str, summary: &'static str) -> Described {
     post(path, summary)
+        .names(person())
         .asks([query("dry_run", flag(), "Only tell what it would do.")])
         .takes_nothing()
         .repeatable()

@@ -85,8 +85,9 @@ texts! {
         .minimum(Some(0))
         .maximum(Some(1));
     /// A term of a score.
-    TermName =
-        words(["persona", "detailed-use-case", "keywords", "boosts", "recorded-otherwise"]);
+    TermName = words([
+        "persona", "detailed-use-case", "keywords", "boosts", "referrals", "recorded-otherwise",
+    ]);
     /// A part of the quality of referrals.
     PartName = words(["recency", "conversion", "activity", "retention"]);
     /// Which rank correlation.

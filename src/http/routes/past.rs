@@ -88,7 +88,9 @@ fn terms(explanation: &Explanation) -> Vec<Term> {
         terms.push(Term { term: "detailed-use-case", points: score.words });
         terms.push(Term { term: "keywords", points: score.keyword });
     }
-    terms.push(Term { term: "boosts", points: standing.boost });
+    let by_hand = standing.boost.saturating_sub(standing.credited);
+    terms.push(Term { term: "boosts", points: by_hand });
+    terms.push(Term { term: "referrals", points: standing.credited });
     let sum = terms.iter().fold(0_i32, |sum, term| sum.saturating_add(term.points));
     let rest = standing.score.saturating_sub(sum);
     if rest != 0 {

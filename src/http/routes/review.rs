@@ -130,6 +130,7 @@ pub(in crate::http) struct Reviewed<'a> {
     #[schema(value_type = Option<openapi::ReferralStateName>, required)]
     referral_state: Option<&'static str>,
     rewards_withdrawn: Vec<TakenBack<'a>>,
+    /// What referrals add to people's places from then on.
     points: Vec<Points<'a>>,
 }
 
@@ -139,9 +140,8 @@ pub(in crate::http) struct TakenBack<'a> {
     #[serde(flatten)]
     person: Person<'a>,
     rewards: Vec<Granted<'a>>,
-    /// Of the codes that the person has not given away, so many are revoked at most; null is all.
-    #[schema(required)]
-    codes: Option<u32>,
+    /// So many codes are revoked: those that the person has not given away, as far as they are due.
+    codes_revoked: u32,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -161,7 +161,7 @@ pub(in crate::http) async fn reject(call: Call) -> Answer {
 }
 
 async fn review(mut call: Call, accept: bool) -> Answer {
-    let email = call.email().await?;
+    let person = call.person_or_id().await?;
     let mut query = Query::parse(call.parts.uri.query());
     let dry_run = query.parsed("dry_run", |text| match text {
         "true" => Ok(true),
@@ -171,7 +171,6 @@ async fn review(mut call: Call, accept: bool) -> Answer {
     query.finish()?;
     let dry_run = dry_run.unwrap_or(false);
     let (node, tag) = call.no_input().await?;
-    let person = node.engine.identity().person(&email);
     let verdict = if dry_run {
         node.engine.preview(person, accept).await?
     } else {
@@ -181,7 +180,7 @@ async fn review(mut call: Call, accept: bool) -> Answer {
 }
 
 fn answer(verdict: &Verdict, accept: bool, dry_run: bool) -> Reviewed<'_> {
-    let Verdict { reviewed, addresses } = verdict;
+    let Verdict { reviewed, addresses, revoked } = verdict;
     let person = |id: PersonId| {
         let known = addresses.iter().find(|(known, _)| *known == id);
         Person { id: Text(id), email: known.and_then(|(_, email)| email.as_deref()) }
@@ -197,16 +196,17 @@ fn answer(verdict: &Verdict, accept: bool, dry_run: bool) -> Reviewed<'_> {
         rewards_withdrawn: reviewed
             .withdrawn
             .iter()
-            .map(|withdrawn: &Withdrawn| TakenBack {
+            .zip(revoked)
+            .map(|(withdrawn, codes): (&Withdrawn, &u32)| TakenBack {
                 person: person(withdrawn.person),
                 rewards: withdrawn.rewards.iter().map(Granted::from).collect(),
-                codes: Some(withdrawn.codes).filter(|codes| *codes != u32::MAX),
+                codes_revoked: *codes,
             })
             .collect(),
         points: reviewed
             .credits
             .iter()
-            .map(|credit: &Credit| Points { person: person(credit.inviter), points: credit.points })
+            .map(|credit: &Credit| Points { person: person(credit.inviter), points: credit.total })
             .collect(),
     }
 }
