@@ -36,6 +36,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
             let config = config()?;
             return runtime()?.block_on(cli::compact::run(options, &config, output));
         }
+        Some(Command::Openapi) => cli::openapi::run(output)?,
         Some(Command::Version(options)) => cli::version::run(options, output)?,
     }
     Ok(exit::OK)

@@ -3,6 +3,9 @@
 use actors::PersonId;
 use actors::policies::{Move, Simulation};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::http::openapi;
 
 /// How many of each list are told when nothing is said.
 pub(crate) const LIMIT_DEFAULT: usize = 100;
@@ -12,10 +15,12 @@ pub(crate) const TOP_DEFAULT: u32 = 100;
 pub(crate) const COUNT_MAX: i64 = 10_000;
 
 /// Which rank correlation it is.
-const CORRELATION: &str = "kendall-tau-b";
+pub(crate) const CORRELATION: &str = "kendall-tau-b";
 
-/// A simulation as JSON. What the numbers mean stands in [`actors::policies`].
-#[derive(Serialize)]
+// What the numbers mean stands in `actors::policies`.
+/// What another scoring policy would change.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Simulation)]
 pub(crate) struct Report<'a> {
     people: u64,
     moved: u64,
@@ -25,7 +30,9 @@ pub(crate) struct Report<'a> {
     processed: u64,
     invited_earlier_count: u64,
     invited_earlier: Vec<Moved<'a>>,
+    #[schema(required)]
     rank_correlation: Option<f64>,
+    #[schema(value_type = openapi::CorrelationName)]
     rank_correlation_kind: &'static str,
     scores_recorded_otherwise: u64,
     scores_kept_without_text: u64,
@@ -33,7 +40,8 @@ pub(crate) struct Report<'a> {
     milliseconds: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SimulatedTop)]
 struct Top<'a> {
     n: u32,
     changed: u64,
@@ -41,11 +49,13 @@ struct Top<'a> {
     leaves: Vec<Moved<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Moved<'a> {
     #[serde(serialize_with = "as_text")]
+    #[schema(value_type = openapi::Id)]
     id: PersonId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<&'a str>,
     from: u32,
     to: u32,

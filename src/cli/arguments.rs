@@ -39,6 +39,8 @@ pub enum Command {
     Restore(backup::RestoreOptions),
     /// Make the text of those who left disappear from the disk of a running node now
     Compact(compact::Options),
+    /// Print the OpenAPI document
+    Openapi,
     /// Print the version
     Version(version::Options),
 }

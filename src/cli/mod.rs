@@ -13,6 +13,7 @@ pub mod compact;
 pub mod config;
 pub mod exit;
 pub mod keys;
+pub mod openapi;
 mod output;
 pub mod serve;
 pub mod simulate;

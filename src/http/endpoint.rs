@@ -10,7 +10,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::accept::Peer;
 use super::answer::Answer;
@@ -59,18 +59,19 @@ impl Service {
     }
 }
 
-/// Collects the routes of one listener.
-pub(crate) struct Routes {
-    node: Arc<Node>,
-    service: Service,
-    router: Router,
+/// One route: where it is, what it asks of its caller, and what answers it.
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    serve: Box<dyn FnOnce(Arc<Endpoint>) -> MethodRouter>,
 }
 
-impl Routes {
-    pub(crate) fn of(node: &Arc<Node>, service: Service) -> Self {
-        Self { node: Arc::clone(node), service, router: Router::new() }
-    }
+/// Collects routes.
+#[derive(Default)]
+pub(crate) struct Routes(Vec<Route>);
 
+impl Routes {
     pub(crate) fn get<H, F>(self, path: &'static str, access: Access, handler: H) -> Self
     where
         H: FnOnce(Call) -> F + Clone + Send + Sync + 'static,
@@ -107,36 +108,38 @@ impl Routes {
         H: FnOnce(Call) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
-        if !self.service.serves(path) {
-            return self;
-        }
-        let route = self.endpoint(access, method, path);
-        let attend = on(filter, move |request: Request| attend(route, request, handler));
-        self.router = self.router.route(path, attend);
+        let serve = move |endpoint: Arc<Endpoint>| {
+            on(filter, move |request: Request| attend(endpoint, request, handler))
+        };
+        self.0.push(Route { method, path, access, serve: Box::new(serve) });
         self
     }
 
-    /// The routes, and a problem document for whatever is none of them.
-    pub(crate) fn router(self) -> Router {
-        let unknown = self.endpoint(Access::Public, "other", "unknown");
+    /// What there is, in the order of the list.
+    pub(crate) fn list(&self) -> &[Route] {
+        &self.0
+    }
+
+    /// The routes that `service` serves, and a problem document for whatever is none of them.
+    pub(crate) fn router(self, node: &Arc<Node>, service: Service) -> Router {
+        let endpoint = |access, method, path| {
+            let metrics = RouteMetrics::new(method, path);
+            Arc::new(Endpoint { node: Arc::clone(node), service, path, access, metrics })
+        };
+        let served = self.0.into_iter().filter(|route| service.serves(route.path));
+        let router = served.fold(Router::new(), |router, route| {
+            let Route { method, path, access, serve } = route;
+            router.route(path, serve(endpoint(access, method, path)))
+        });
+        let unknown = endpoint(Access::Public, "other", "unknown");
         let other_method = Arc::clone(&unknown);
-        self.router
+        router
             .fallback(move |request: Request| {
                 attend(unknown, request, |_| async { Err(Problem::not_found()) })
             })
             .method_not_allowed_fallback(move |request: Request| {
                 attend(other_method, request, |_| async { Err(Problem::method_not_allowed()) })
             })
-    }
-
-    fn endpoint(&self, access: Access, method: &'static str, path: &'static str) -> Arc<Endpoint> {
-        Arc::new(Endpoint {
-            node: Arc::clone(&self.node),
-            service: self.service,
-            path,
-            access,
-            metrics: RouteMetrics::new(method, path),
-        })
     }
 }
 

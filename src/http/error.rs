@@ -13,6 +13,9 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::openapi;
 
 /// Field errors that are told one by one; more are only counted.
 pub(crate) const FIELD_ERRORS_MAX: usize = 20;
@@ -24,7 +27,7 @@ const RETRY_AFTER_SECONDS: u64 = 1;
 pub(crate) struct Kind {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
-    title: &'static str,
+    pub(super) title: &'static str,
 }
 
 const fn kind(status: StatusCode, code: &'static str, title: &'static str) -> Kind {
@@ -34,69 +37,88 @@ const fn kind(status: StatusCode, code: &'static str, title: &'static str) -> Ki
 use StatusCode as S;
 
 pub(crate) static MALFORMED: Kind = kind(S::BAD_REQUEST, "malformed-json", "Malformed JSON");
-static BROKEN_BODY: Kind = kind(S::BAD_REQUEST, "incomplete-body", "Incomplete body");
-static UNAUTHORIZED: Kind = kind(S::UNAUTHORIZED, "unauthorized", "Not authorised");
-static FORBIDDEN: Kind = kind(S::FORBIDDEN, "forbidden", "Not allowed");
-static NOT_FOUND: Kind = kind(S::NOT_FOUND, "not-found", "Nothing here");
-static METHOD: Kind = kind(S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
-static SLOW: Kind = kind(S::REQUEST_TIMEOUT, "request-timeout", "Request timeout");
-static TOO_LARGE: Kind = kind(S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
-static MEDIA_TYPE: Kind =
+pub(super) static BROKEN_BODY: Kind = kind(S::BAD_REQUEST, "incomplete-body", "Incomplete body");
+pub(super) static UNAUTHORIZED: Kind = kind(S::UNAUTHORIZED, "unauthorized", "Not authorised");
+pub(super) static FORBIDDEN: Kind = kind(S::FORBIDDEN, "forbidden", "Not allowed");
+pub(super) static NOT_FOUND: Kind = kind(S::NOT_FOUND, "not-found", "Nothing here");
+pub(super) static METHOD: Kind =
+    kind(S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
+pub(super) static SLOW: Kind = kind(S::REQUEST_TIMEOUT, "request-timeout", "Request timeout");
+pub(super) static TOO_LARGE: Kind = kind(S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
+pub(super) static MEDIA_TYPE: Kind =
     kind(S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
-static INVALID: Kind = kind(S::UNPROCESSABLE_ENTITY, "invalid-field", "Invalid input");
-static RATE_LIMITED: Kind = kind(S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests");
-static WRONG_CODES: Kind =
+pub(super) static INVALID: Kind = kind(S::UNPROCESSABLE_ENTITY, "invalid-field", "Invalid input");
+pub(super) static RATE_LIMITED: Kind =
+    kind(S::TOO_MANY_REQUESTS, "rate-limited", "Too many requests");
+pub(super) static WRONG_CODES: Kind =
     kind(S::TOO_MANY_REQUESTS, "too-many-wrong-codes", "Too many wrong codes");
-static PANICKED: Kind = kind(S::INTERNAL_SERVER_ERROR, "internal-error", "Internal error");
+pub(super) static PANICKED: Kind =
+    kind(S::INTERNAL_SERVER_ERROR, "internal-error", "Internal error");
 
-static BUSY: Kind = kind(S::SERVICE_UNAVAILABLE, "busy", "Busy");
-static TIMED_OUT: Kind = kind(S::SERVICE_UNAVAILABLE, "timed-out", "No answer in time");
-static NOT_READY: Kind = kind(S::SERVICE_UNAVAILABLE, "not-ready", "Not ready");
-static NO_SNAPSHOT: Kind = kind(S::SERVICE_UNAVAILABLE, "no-snapshot", "No snapshot");
-static NO_HISTORY: Kind = kind(S::SERVICE_UNAVAILABLE, "no-history", "History is unreadable");
-static HISTORY_GONE: Kind = kind(S::GONE, "history-gone", "History is not kept");
-static STORAGE_LOW: Kind = kind(S::SERVICE_UNAVAILABLE, "storage-low", "Disk almost full");
-static UNAVAILABLE: Kind = kind(S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
+pub(super) static BUSY: Kind = kind(S::SERVICE_UNAVAILABLE, "busy", "Busy");
+pub(super) static TIMED_OUT: Kind = kind(S::SERVICE_UNAVAILABLE, "timed-out", "No answer in time");
+/// What the accept loop says, as a constant of its own, when every connection is taken.
+pub(super) static TOO_MANY_CONNECTIONS: Kind =
+    kind(S::SERVICE_UNAVAILABLE, "too-many-connections", "Too many connections");
+pub(super) static NOT_READY: Kind = kind(S::SERVICE_UNAVAILABLE, "not-ready", "Not ready");
+pub(super) static NO_SNAPSHOT: Kind = kind(S::SERVICE_UNAVAILABLE, "no-snapshot", "No snapshot");
+pub(super) static NO_HISTORY: Kind =
+    kind(S::SERVICE_UNAVAILABLE, "no-history", "History is unreadable");
+pub(super) static HISTORY_GONE: Kind = kind(S::GONE, "history-gone", "History is not kept");
+pub(super) static STORAGE_LOW: Kind =
+    kind(S::SERVICE_UNAVAILABLE, "storage-low", "Disk almost full");
+pub(super) static UNAVAILABLE: Kind = kind(S::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
 
-static ALREADY_MEMBER: Kind = kind(S::CONFLICT, "already-member", "Already a member");
-static UNKNOWN_PERSON: Kind = kind(S::NOT_FOUND, "unknown-person", "Unknown person");
-static ERASED: Kind = kind(S::GONE, "erased", "Left and erased");
-static NOT_WAITING: Kind = kind(S::CONFLICT, "not-waiting", "Not waiting");
-static NOBODY_WAITS: Kind = kind(S::CONFLICT, "nobody-waits", "Nobody waits");
-static LIST_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "list-full", "The list is full");
+pub(super) static ALREADY_MEMBER: Kind = kind(S::CONFLICT, "already-member", "Already a member");
+pub(super) static UNKNOWN_PERSON: Kind = kind(S::NOT_FOUND, "unknown-person", "Unknown person");
+pub(super) static ERASED: Kind = kind(S::GONE, "erased", "Left and erased");
+pub(super) static NOT_WAITING: Kind = kind(S::CONFLICT, "not-waiting", "Not waiting");
+pub(super) static NOBODY_WAITS: Kind = kind(S::CONFLICT, "nobody-waits", "Nobody waits");
+pub(super) static LIST_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "list-full", "The list is full");
 
-static UNKNOWN_CODE: Kind = kind(S::NOT_FOUND, "unknown-code", "Unknown code");
-static CODE_USED: Kind = kind(S::CONFLICT, "code-used", "Code already used");
-static CODE_EXPIRED: Kind = kind(S::GONE, "code-expired", "Code expired");
-static CODE_REVOKED: Kind = kind(S::GONE, "code-revoked", "Code revoked");
-static CODE_BOUND: Kind = kind(S::FORBIDDEN, "code-bound", "Code issued to somebody else");
-static CODE_RESERVED: Kind = kind(S::CONFLICT, "code-reserved", "Code reserved");
-static UNKNOWN_RESERVATION: Kind = kind(S::NOT_FOUND, "unknown-reservation", "Unknown reservation");
-static RESERVATION_EXPIRED: Kind = kind(S::GONE, "reservation-expired", "Reservation expired");
-static RESERVATION_RELEASED: Kind =
+pub(super) static UNKNOWN_CODE: Kind = kind(S::NOT_FOUND, "unknown-code", "Unknown code");
+pub(super) static CODE_USED: Kind = kind(S::CONFLICT, "code-used", "Code already used");
+pub(super) static CODE_EXPIRED: Kind = kind(S::GONE, "code-expired", "Code expired");
+pub(super) static CODE_REVOKED: Kind = kind(S::GONE, "code-revoked", "Code revoked");
+pub(super) static CODE_BOUND: Kind =
+    kind(S::FORBIDDEN, "code-bound", "Code issued to somebody else");
+pub(super) static CODE_RESERVED: Kind = kind(S::CONFLICT, "code-reserved", "Code reserved");
+pub(super) static UNKNOWN_RESERVATION: Kind =
+    kind(S::NOT_FOUND, "unknown-reservation", "Unknown reservation");
+pub(super) static RESERVATION_EXPIRED: Kind =
+    kind(S::GONE, "reservation-expired", "Reservation expired");
+pub(super) static RESERVATION_RELEASED: Kind =
     kind(S::CONFLICT, "reservation-released", "Reservation released");
-static RESERVATION_CONFIRMED: Kind =
+pub(super) static RESERVATION_CONFIRMED: Kind =
     kind(S::CONFLICT, "reservation-confirmed", "Reservation confirmed");
-static UNKNOWN_BATCH: Kind = kind(S::NOT_FOUND, "unknown-batch", "Unknown batch");
-static PAUSED: Kind = kind(S::CONFLICT, "invites-paused", "Invites are paused");
-static REGISTRY_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "registry-full", "Registry full");
-static NOT_HOLDER: Kind = kind(S::CONFLICT, "not-holder", "Not the holder of this code");
+pub(super) static UNKNOWN_BATCH: Kind = kind(S::NOT_FOUND, "unknown-batch", "Unknown batch");
+pub(super) static PAUSED: Kind = kind(S::CONFLICT, "invites-paused", "Invites are paused");
+pub(super) static REGISTRY_FULL: Kind =
+    kind(S::SERVICE_UNAVAILABLE, "registry-full", "Registry full");
+pub(super) static NOT_HOLDER: Kind = kind(S::CONFLICT, "not-holder", "Not the holder of this code");
 
-static SELF_REFERRAL: Kind = kind(S::UNPROCESSABLE_ENTITY, "self-referral", "Self-referral");
-static REFERRAL_CYCLE: Kind = kind(S::CONFLICT, "referral-cycle", "Referral cycle");
-static ALREADY_REFERRED: Kind = kind(S::CONFLICT, "already-referred", "Already referred");
-static GRAPH_FULL: Kind = kind(S::SERVICE_UNAVAILABLE, "graph-full", "Referral graph full");
+pub(super) static SELF_REFERRAL: Kind =
+    kind(S::UNPROCESSABLE_ENTITY, "self-referral", "Self-referral");
+pub(super) static REFERRAL_CYCLE: Kind = kind(S::CONFLICT, "referral-cycle", "Referral cycle");
+pub(super) static ALREADY_REFERRED: Kind =
+    kind(S::CONFLICT, "already-referred", "Already referred");
+pub(super) static GRAPH_FULL: Kind =
+    kind(S::SERVICE_UNAVAILABLE, "graph-full", "Referral graph full");
 
-static NOTHING_TO_REVIEW: Kind = kind(S::NOT_FOUND, "nothing-to-review", "Nothing to review");
+pub(super) static NOTHING_TO_REVIEW: Kind =
+    kind(S::NOT_FOUND, "nothing-to-review", "Nothing to review");
 
-static IN_FLIGHT: Kind = kind(S::CONFLICT, "request-in-flight", "Request still in flight");
-static KEY_REUSED: Kind =
+pub(super) static IN_FLIGHT: Kind =
+    kind(S::CONFLICT, "request-in-flight", "Request still in flight");
+pub(super) static KEY_REUSED: Kind =
     kind(S::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused");
-static TOO_MANY_KEYS: Kind = kind(S::SERVICE_UNAVAILABLE, "too-many-keys", "Too many keys");
+pub(super) static TOO_MANY_KEYS: Kind =
+    kind(S::SERVICE_UNAVAILABLE, "too-many-keys", "Too many keys");
 
 /// One field that is wrong, and how to put it right. Holds a field's name, never its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
+    /// Its path in the input; empty for the input as a whole.
     pub(crate) field: String,
     pub(crate) message: Cow<'static, str>,
 }
@@ -220,14 +242,23 @@ fn one_line(error: &FieldError) -> String {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// A problem document (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// `urn:vobee:problem:` and the code.
+    #[schema(value_type = openapi::ProblemType)]
     r#type: Type,
+    /// What is the same each time it occurs.
     title: &'a str,
     status: u16,
+    /// What happened this time, and what to do about it.
     detail: &'a str,
+    /// The stable name that programs look at.
     code: &'a str,
+    /// What is wrong with the input, all of it.
     errors: &'a [FieldError],
+    /// The detail once more, where plain web forms look for it.
     error: &'a str,
 }
 

@@ -22,6 +22,7 @@ mod error;
 mod guesses;
 mod metrics;
 mod node;
+pub(crate) mod openapi;
 mod query;
 mod routes;
 
@@ -40,9 +41,14 @@ pub(crate) use endpoint::Service;
 pub(crate) use guesses::Guesses;
 pub(crate) use node::{Complaints, DiskGuard, Node};
 
-/// Every route there is, with what it asks of its caller; of these, the ones that `service` serves.
+/// The routes that `service` serves.
 pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
-    Routes::of(node, service)
+    routes().router(node, service)
+}
+
+/// Every route there is, with what it asks of its caller. `openapi` says the rest of each.
+fn routes() -> Routes {
+    Routes::default()
         .post("/api/waitlist/join", Public, waitlist::join)
         .get("/api/waitlist/stats", App, waitlist::stats)
         .get("/api/waitlist/me", Person, waitlist::me)
@@ -89,6 +95,6 @@ pub(crate) fn router(node: &Arc<Node>, service: Service) -> Router {
         .get("/livez", Probe, operations::livez)
         .get("/readyz", Probe, operations::readyz)
         .get("/metrics", Metrics, operations::metrics)
+        .get("/openapi.json", Public, operations::openapi)
         .get("/", Probe, operations::index)
-        .router()
 }

@@ -325,7 +325,11 @@ fn a_list_takes_a_limit_and_a_cursor_of_its_own_and_nothing_else() {
         let fields: Vec<&str> = told.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["limit", MARKER]);
     }
-    let told = complaints(&admin.get(&format!("/api/waitlist?after={MARKER}")));
-    assert_eq!(told[0].0, "after");
+    for path in ["/api/waitlist", "/api/invites"] {
+        for after in [MARKER, "0", "%2B0", "00000000000000000000"] {
+            let told = complaints(&admin.get(&format!("{path}?after={after}")));
+            assert_eq!(told[0].0, "after", "{path} {after}");
+        }
+    }
     witness.saw_nothing();
 }

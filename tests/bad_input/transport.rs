@@ -4,6 +4,7 @@ use std::io;
 
 use serde_json::json;
 
+use crate::support::document::assert_documented;
 use crate::support::{Answer, Client};
 
 use super::witness::{MARKER, Witness};
@@ -283,6 +284,7 @@ fn a_client_that_does_not_finish_is_cut_off_and_keeps_nobody_waiting() {
     for mut client in slow {
         let answer = client.read_answer().expect("an answer");
         assert_eq!(answer.problem(408), "request-timeout");
+        assert_documented("POST", JOIN, &answer);
         assert_closed(&mut client);
     }
     for mut client in silent {
@@ -307,6 +309,7 @@ fn a_client_that_drips_does_not_gain_time() {
         client.write(beginning.as_bytes()).expect("the beginning is taken");
         let answer = client.drip(b' ').expect("an answer");
         assert_eq!(answer.problem(408), "request-timeout");
+        assert_documented("POST", JOIN, &answer);
     }
     witness.saw_nothing();
 }

@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin"];
 const NO_KEY: &[&str] = &[];
 
 /// Every route, and who may call it; but the backup, whose answer is no document: see `backup.rs`.
-const ROUTES: [(&str, &str, &[&str]); 43] = [
+const ROUTES: [(&str, &str, &[&str]); 44] = [
     ("POST", "/api/waitlist/join", EVERYBODY),
     ("GET", "/api/waitlist/stats", APP),
     ("GET", "/api/waitlist/me", NO_KEY),
@@ -62,6 +62,7 @@ const ROUTES: [(&str, &str, &[&str]); 43] = [
     ("POST", "/api/operations/compact", ADMIN),
     ("GET", "/health", EVERYBODY),
     ("GET", "/metrics", EVERYBODY),
+    ("GET", "/openapi.json", EVERYBODY),
 ];
 
 fn vobee(dir: &Path, arguments: &[&str]) -> Output {

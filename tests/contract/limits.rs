@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::document::assert_documented;
 use crate::support::{Answer, Client, Server};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -137,6 +138,7 @@ fn who_comes_when_every_connection_is_taken_is_told_so_and_can_come_later() {
     let (first, _second) = (hold(), hold());
     let refused = server.public().read_answer().expect("an answer");
     assert_eq!(refused.problem(503), "too-many-connections");
+    assert_documented("GET", "/livez", &refused);
     assert!(refused.header("retry-after").is_some());
     drop(first);
     hold();

@@ -2,6 +2,7 @@
 //! the letter, and who may call what how often.
 
 mod access;
+mod document;
 mod invites;
 mod limits;
 mod operations;

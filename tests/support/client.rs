@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::document::assert_documented;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN_DRIPS: Duration = Duration::from_millis(50);
 
@@ -94,11 +96,14 @@ impl Client {
         self.try_post(path, body).expect("an answer")
     }
 
+    #[track_caller]
     pub(crate) fn try_post(&mut self, path: &str, body: &Value) -> io::Result<Answer> {
         let body = body.to_string();
         self.try_send("POST", path, &[("content-type", "application/json")], body.as_bytes())
     }
 
+    /// Sends a request, and holds its answer to the OpenAPI document.
+    #[track_caller]
     pub(crate) fn try_send(
         &mut self,
         method: &str,
@@ -117,7 +122,9 @@ impl Client {
         let mut request = head.into_bytes();
         request.extend_from_slice(body);
         self.stream.get_mut().write_all(&request)?;
-        self.read_answer()
+        let answer = self.read_answer()?;
+        assert_documented(method, path, &answer);
+        Ok(answer)
     }
 
     /// Everybody who waits, page after page.

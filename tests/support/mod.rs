@@ -2,6 +2,7 @@
 //! and a small client.
 
 mod client;
+pub(crate) mod document;
 mod shape;
 
 use std::io::{BufRead, BufReader, Read};

@@ -135,13 +135,18 @@ impl Engine {
     /// # Errors
     /// [`waitlist::Rejection::UnknownCursor`].
     pub async fn page(&self, after: Option<String>, limit: usize) -> Result<Page, Error> {
-        let parse = |cursor: String| u64::from_str_radix(&cursor, 16);
-        let after = after.map(parse).transpose().map_err(|_| Rejection::UnknownCursor)?;
+        let print = |key: u64| format!("{key:016x}");
+        // Only as it was handed out, to the letter.
+        let parse = |cursor: String| {
+            let key = u64::from_str_radix(&cursor, 16).ok().filter(|key| print(*key) == cursor);
+            key.ok_or(Rejection::UnknownCursor)
+        };
+        let after = after.map(parse).transpose()?;
         let page = self.0.waitlist.page(self.now(), after, limit).await?;
         let people = page.standings.iter().map(|standing| standing.person).collect();
         let profiles = self.0.people.profiles(self.now(), people).await?;
         let items = page.standings.into_iter().zip(profiles).collect();
-        Ok(Page { items, next: page.next.map(|key| format!("{key:016x}")) })
+        Ok(Page { items, next: page.next.map(print) })
     }
 
     /// Moves somebody who waits up, or down, by `points`.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::nearest;
 use crate::http::error::{FieldError, MALFORMED, Problem};
@@ -370,7 +370,7 @@ impl Fields {
             self.note(name, not(&wanted(), value));
             return None;
         };
-        let number = number.as_i64().filter(|number| range.contains(number));
+        let number = whole(number).filter(|number| range.contains(number));
         let fitting = number.and_then(|number| T::try_from(number).ok());
         if fitting.is_none() {
             self.note(name, format!("must be {}", wanted()));
@@ -405,6 +405,15 @@ impl Place {
             (Self::In(object), _) => format!("{object}.{name}"),
         }
     }
+}
+
+/// JSON has one kind of numbers: 7.0 is a whole one too. Beyond 2^53 a float says nothing exactly.
+fn whole(number: &Number) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    number.as_i64().or_else(|| {
+        let float = number.as_f64()?;
+        (float.fract() == 0.0 && float.abs() <= EXACT_MAX).then_some(float as i64)
+    })
 }
 
 fn not(wanted: &str, given: &Value) -> String {
@@ -492,6 +501,20 @@ mod tests {
             let read =
                 (fields.optional_number("a", 0.0..=1.0), fields.optional_number("b", 0.0..=1.0));
             assert_eq!(fields.finish(Some(read)).is_ok(), taken, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+        for (number, read) in
+            [("7", Some(7)), ("7.0", Some(7)), ("-0.0", Some(0)), ("7e1", Some(70))]
+        {
+            let mut good = fields(&format!(r#"{{"a": {number}}}"#));
+            assert_eq!(good.integer::<i64>("a", -9..=99), read, "{number}");
+        }
+        for number in ["7.5", "1e30", "-1e30", "100.0", "9007199254740993.5"] {
+            let mut bad = fields(&format!(r#"{{"a": {number}}}"#));
+            assert_eq!(bad.integer::<i64>("a", -9..=99), None, "{number}");
         }
     }
 

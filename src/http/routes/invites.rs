@@ -6,6 +6,7 @@ use actors::invites::{self, CodeView};
 use actors::{CodeStatus, Email, Error, Generate, InviteCode, Rejection, Timestamp, Uuid};
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::past::moment;
 use super::text::Text;
@@ -14,26 +15,32 @@ use crate::http::call::{Call, Input};
 use crate::http::client::Client;
 use crate::http::error::Problem;
 use crate::http::node::Node;
+use crate::http::openapi;
 use crate::http::query::Query;
 
-const BATCH_SIZE_MAX: i64 = 10_000;
-const BATCH_ID_CHARACTERS_MAX: usize = 50;
-pub(super) const EXPIRES_IN_DAYS_MAX: i64 = 3650;
-const USES_MAX: i64 = 1_000_000;
-const HOLD_SECONDS: RangeInclusive<i64> = 30..=3600;
-const HOLD_SECONDS_DEFAULT: u32 = 600;
-const PAGE_MAX: i64 = 1000;
-const PAGE_DEFAULT: usize = 100;
+pub(in crate::http) const BATCH_SIZE_MAX: i64 = 10_000;
+pub(in crate::http) const BATCH_ID_CHARACTERS_MAX: usize = 50;
+pub(in crate::http) const EXPIRES_IN_DAYS_MAX: i64 = 3650;
+pub(in crate::http) const USES_MAX: i64 = 1_000_000;
+pub(in crate::http) const HOLD_SECONDS: RangeInclusive<i64> = 30..=3600;
+pub(in crate::http) const HOLD_SECONDS_DEFAULT: u32 = 600;
+pub(in crate::http) const PAGE_MAX: i64 = 1000;
+pub(in crate::http) const PAGE_DEFAULT: usize = 100;
 const STATUSES: &str = "must be one of active, reserved, used, expired, revoked";
 
-#[derive(Serialize)]
-struct Generated<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = GeneratedCodes)]
+pub(in crate::http) struct Generated<'a> {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     batch_id: &'a str,
     generated: usize,
+    #[schema(value_type = Vec<openapi::Code>)]
     codes: Vec<String>,
     requested: u32,
+    #[schema(value_type = openapi::Time)]
     expires_at: Text<Timestamp>,
+    #[schema(value_type = openapi::GateColour)]
     gate: &'static str,
 }
 
@@ -78,11 +85,13 @@ pub(super) fn batch_id(text: &str) -> Result<String, &'static str> {
     }
 }
 
-#[derive(Serialize)]
-struct Redeemed<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Redeemed<'a> {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     message: &'static str,
     email: &'a str,
+    #[schema(value_type = openapi::Time)]
     redeemed_at: Text<Timestamp>,
     already_redeemed: bool,
 }
@@ -118,10 +127,14 @@ async fn within_budget<T>(
     found.map_err(Problem::from)
 }
 
-#[derive(Serialize)]
-struct Reserved {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reservation)]
+pub(in crate::http) struct Reserved {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
+    #[schema(value_type = openapi::Id)]
     reservation: Text<Uuid>,
+    #[schema(value_type = openapi::Time)]
     expires_at: Text<Timestamp>,
     already_reserved: bool,
 }
@@ -147,11 +160,14 @@ pub(in crate::http) async fn reserve(call: Call) -> Answer {
     )
 }
 
-#[derive(Serialize)]
-struct Confirmed {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Confirmed {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     message: &'static str,
+    #[schema(value_type = openapi::Id)]
     reservation: Text<Uuid>,
+    #[schema(value_type = openapi::Time)]
     redeemed_at: Text<Timestamp>,
     already_redeemed: bool,
 }
@@ -169,10 +185,12 @@ pub(in crate::http) async fn confirm(mut call: Call) -> Answer {
     })
 }
 
-#[derive(Serialize)]
-struct Released {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Released {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     message: &'static str,
+    #[schema(value_type = openapi::Id)]
     reservation: Text<Uuid>,
 }
 
@@ -206,19 +224,25 @@ pub(in crate::http) async fn extend(mut call: Call) -> Answer {
     show(&node, code).await
 }
 
-#[derive(Serialize)]
-struct Listed {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedCode)]
+pub(in crate::http) struct Listed {
+    #[schema(value_type = openapi::Code)]
     code: String,
     #[serde(flatten)]
     status: Status,
     batch_id: String,
+    #[schema(required)]
     issued_to: Option<String>,
+    #[schema(required)]
     holder: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Page {
+#[derive(Serialize, ToSchema)]
+#[schema(as = InvitePage)]
+pub(in crate::http) struct Page {
     items: Vec<Listed>,
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -231,9 +255,7 @@ pub(in crate::http) async fn page(call: Call) -> Answer {
         CodeStatus::ALL.into_iter().find(named).ok_or(STATUSES)
     });
     let limit = query.integer("limit", 1..=PAGE_MAX).unwrap_or(PAGE_DEFAULT);
-    let after = query.parsed("after", |text| {
-        u32::from_str_radix(text, 16).map_err(|_| "is not a cursor of this list")
-    });
+    let after = query.parsed("after", after);
     query.finish()?;
     let node = &call.node;
     let issued_to = issued_to.map(|email| node.engine.identity().person(&email));
@@ -251,15 +273,29 @@ pub(in crate::http) async fn page(call: Call) -> Answer {
         holder: listed.holder.and_then(|_| emails.next().flatten()),
     });
     let items = items.collect();
-    ok(&Page { items, next: page.next.map(|next| format!("{next:08x}")) })
+    ok(&Page { items, next: page.next.map(cursor) })
 }
 
-#[derive(Serialize)]
-struct Status {
+fn cursor(next: u32) -> String {
+    format!("{next:08x}")
+}
+
+/// A cursor as it was handed out, to the letter.
+fn after(text: &str) -> Result<u32, &'static str> {
+    let next = u32::from_str_radix(text, 16).ok().filter(|next| cursor(*next) == text);
+    next.ok_or("is not a cursor of this list")
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = InviteStatus)]
+pub(in crate::http) struct Status {
     valid: bool,
+    #[schema(value_type = openapi::Time)]
     expires_at: Text<Timestamp>,
     used: bool,
+    #[schema(value_type = openapi::CodeState)]
     status: &'static str,
+    #[schema(value_type = openapi::Time)]
     created_at: Text<Timestamp>,
     uses: u32,
     held: u32,
@@ -310,6 +346,14 @@ async fn show(node: &Node, code: InviteCode) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_is_taken_as_it_was_handed_out_and_in_no_other_spelling() {
+        assert_eq!(after(&cursor(0x2a)), Ok(0x2a));
+        for bad in ["2a", "+000002a", "0000002A", "00000002a", "0000002g", ""] {
+            assert!(after(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_batch_id_is_short_and_needs_no_escaping() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actors::Timestamp;
 use actors::snapshotter::Taken;
@@ -11,18 +11,24 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response};
 use http_body_util::channel::{Channel, Sender};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::text::Text;
 use crate::backup::{self, Source};
 use crate::http::answer::{Answer, ok};
 use crate::http::call::Call;
 use crate::http::error::{FieldError, Problem};
+use crate::http::openapi;
 use crate::telemetry;
 
-#[derive(Serialize)]
-struct Health {
+#[derive(Serialize, ToSchema)]
+#[schema(as = NodeHealth)]
+pub(in crate::http) struct Health {
+    #[schema(value_type = openapi::HealthWord)]
     status: &'static str,
+    #[schema(value_type = openapi::ServiceName)]
     service: &'static str,
+    #[schema(value_type = openapi::Time)]
     timestamp: Text<Timestamp>,
 }
 
@@ -35,8 +41,9 @@ pub(in crate::http) async fn health(call: Call) -> Answer {
     })
 }
 
-#[derive(Serialize)]
-struct Alive {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Alive {
+    #[schema(value_type = openapi::AliveWord)]
     status: &'static str,
 }
 
@@ -44,15 +51,18 @@ pub(in crate::http) async fn livez(_: Call) -> Answer {
     ok(&Alive { status: "alive" })
 }
 
-#[derive(Serialize)]
-struct Ready {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Ready {
+    #[schema(value_type = openapi::ReadyWord)]
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     checks: Vec<Check>,
 }
 
-#[derive(Serialize)]
-struct Check {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Check {
+    #[schema(value_type = openapi::CheckName)]
     name: &'static str,
     ok: bool,
 }
@@ -73,8 +83,9 @@ pub(in crate::http) async fn readyz(call: Call) -> Answer {
     ok(&Ready { status: "ready", checks })
 }
 
-#[derive(Serialize)]
-struct Snapshot {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Snapshot {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     epoch: u64,
     seq: u64,
@@ -180,13 +191,22 @@ pub(in crate::http) async fn metrics(call: Call) -> Answer {
     Ok(response)
 }
 
-#[derive(Serialize)]
-struct Index {
+/// The document, made once.
+pub(in crate::http) async fn openapi(_: Call) -> Answer {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::text().into());
+    let mut response = Response::new(Body::from(DOCUMENT.clone()));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(response)
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Index {
     name: &'static str,
     version: &'static str,
     about: &'static str,
     documentation: &'static str,
-    see: [&'static str; 4],
+    see: [&'static str; 5],
 }
 
 pub(in crate::http) async fn index(_: Call) -> Answer {
@@ -195,6 +215,6 @@ pub(in crate::http) async fn index(_: Call) -> Answer {
         version: env!("CARGO_PKG_VERSION"),
         about: env!("CARGO_PKG_DESCRIPTION"),
         documentation: "README.md, beside the program",
-        see: ["/health", "/readyz?verbose", "/metrics", "/api/waitlist/join"],
+        see: ["/health", "/readyz?verbose", "/metrics", "/openapi.json", "/api/waitlist/join"],
     })
 }

@@ -4,40 +4,49 @@ use actors::engine::Explanation;
 use actors::past::{Cause, Moment};
 use actors::{PersonId, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::text::Text;
 use crate::http::answer::{Answer, ok};
 use crate::http::call::Call;
 use crate::http::error::Problem;
+use crate::http::openapi;
 use crate::http::query::Query;
 
-#[derive(Serialize)]
-struct Explained {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Explanation)]
+pub(in crate::http) struct Explained {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(value_type = openapi::EntryState)]
     state: &'static str,
+    #[schema(required)]
     position: Option<u64>,
     priority_score: i32,
     terms: Vec<Term>,
+    #[schema(required)]
     since: Option<Since>,
     changes: Vec<Change>,
 }
 
 /// One term of the score. All of them add up to it.
-#[derive(Serialize)]
-struct Term {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Term {
+    #[schema(value_type = openapi::TermName)]
     term: &'static str,
     points: i32,
 }
 
 /// Where the changes begin.
-#[derive(Serialize)]
-struct Since {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Since {
     seq: u64,
     position: u64,
 }
 
-#[derive(Serialize)]
-struct Change {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Change {
+    #[schema(value_type = openapi::Cause)]
     cause: &'static str,
     people: u64,
     places: i64,

@@ -6,6 +6,7 @@ use actors::quality::{
 };
 use actors::{Alert, Email, Seen, Sighting, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::past::moment;
 use super::text::Text;
@@ -13,12 +14,14 @@ use crate::http::answer::{Answer, ok};
 use crate::http::body::Fields;
 use crate::http::call::{Call, Input};
 use crate::http::error::Problem;
+use crate::http::openapi;
 use crate::http::query::Query;
 
-const EVENTS_MAX: usize = 1000;
+pub(in crate::http) const EVENTS_MAX: usize = 1000;
 
-#[derive(Serialize)]
-struct Accepted {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Accepted {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     accepted: u32,
 }
@@ -51,24 +54,30 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
     text.parse().map_err(|_| "must be a time like 2026-11-23T12:00:00Z (RFC 3339)")
 }
 
-#[derive(Serialize)]
-struct Sample {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Sample {
     members: u64,
     minimum: u64,
     sufficient: bool,
 }
 
-#[derive(Serialize)]
-struct Raised<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Alert)]
+pub(in crate::http) struct Raised<'a> {
     id: &'a str,
+    #[schema(value_type = openapi::Severity)]
     severity: &'static str,
+    #[schema(value_type = openapi::AlertMetric)]
     metric: &'static str,
     value: f64,
     threshold: f64,
     message: &'a str,
+    #[schema(value_type = openapi::Time)]
     since: Text<Timestamp>,
+    #[schema(value_type = openapi::SourceName)]
     source: &'static str,
     /// When the drill ends that has a part in the value.
+    #[schema(value_type = Option<openapi::Time>, required)]
     until: Option<Text<Timestamp>>,
 }
 
@@ -103,18 +112,27 @@ impl From<&Trust> for Sample {
     }
 }
 
-#[derive(Serialize)]
-struct TrustScore {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct TrustScore {
+    #[schema(value_type = openapi::Probability)]
     trust_score: f64,
+    #[schema(value_type = openapi::Probability)]
     churn_rate: f64,
+    #[schema(value_type = openapi::Probability)]
     fraud_rate: f64,
+    #[schema(value_type = openapi::Probability)]
     engagement_rate: f64,
     invites_paused: bool,
+    #[schema(value_type = openapi::HealthStatus)]
     health_status: &'static str,
+    #[schema(value_type = openapi::GateColour)]
     gate: &'static str,
+    #[schema(value_type = Option<openapi::Time>, required)]
     halved_until: Option<Text<Timestamp>>,
+    #[schema(value_type = openapi::SourceName)]
     source: &'static str,
     /// When the drill ends that the rates come from.
+    #[schema(value_type = Option<openapi::Time>, required)]
     until: Option<Text<Timestamp>>,
     sample_size: Sample,
 }
@@ -163,23 +181,33 @@ pub(in crate::http) async fn drill(call: Call) -> Answer {
     ok(&TrustScore::from(&trust))
 }
 
-#[derive(Serialize)]
-struct Evaluated<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = GateEvaluation)]
+pub(in crate::http) struct Evaluated<'a> {
     invites_allowed: bool,
+    #[schema(value_type = openapi::Probability)]
     trust_score: f64,
     metrics: Rates,
     alerts: Vec<Raised<'a>>,
+    #[schema(value_type = openapi::GateColour)]
     gate: &'static str,
+    #[schema(value_type = openapi::HealthStatus)]
     health_status: &'static str,
+    #[schema(value_type = Option<openapi::Time>, required)]
     halved_until: Option<Text<Timestamp>>,
+    #[schema(value_type = openapi::SourceName)]
     source: &'static str,
+    #[schema(value_type = Option<openapi::Time>, required)]
     until: Option<Text<Timestamp>>,
 }
 
-#[derive(Serialize)]
-struct Rates {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Rates {
+    #[schema(value_type = openapi::Probability)]
     churn_rate: f64,
+    #[schema(value_type = openapi::Probability)]
     fraud_rate: f64,
+    #[schema(value_type = openapi::Probability)]
     engagement_rate: f64,
     members: u64,
     sample_size: Sample,
@@ -207,10 +235,11 @@ pub(in crate::http) async fn evaluate_gate(call: Call) -> Answer {
     })
 }
 
-#[derive(Serialize)]
-struct Alerts<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Alerts<'a> {
     items: Vec<Raised<'a>>,
     // There are fewer metrics than fit into one page.
+    #[schema(required)]
     next: Option<&'a str>,
 }
 
@@ -219,14 +248,22 @@ pub(in crate::http) async fn alerts(call: Call) -> Answer {
     ok(&Alerts { items: Raised::all(&trust), next: None })
 }
 
-#[derive(Serialize)]
-struct Moment {
+#[derive(Serialize, ToSchema)]
+#[schema(as = QualityPoint)]
+pub(in crate::http) struct Moment {
+    #[schema(value_type = openapi::Time)]
     at: Text<Timestamp>,
+    #[schema(value_type = openapi::Probability)]
     trust_score: f64,
+    #[schema(value_type = openapi::Probability)]
     churn_rate: f64,
+    #[schema(value_type = openapi::Probability)]
     fraud_rate: f64,
+    #[schema(value_type = openapi::Probability)]
     engagement_rate: f64,
+    #[schema(value_type = openapi::GateColour)]
     gate: &'static str,
+    #[schema(value_type = openapi::SourceName)]
     source: &'static str,
 }
 
@@ -244,12 +281,15 @@ impl From<&Point> for Moment {
     }
 }
 
-#[derive(Serialize)]
-struct Past {
+#[derive(Serialize, ToSchema)]
+#[schema(as = QualityHistory)]
+pub(in crate::http) struct Past {
+    #[schema(value_type = openapi::Time)]
     since: Text<Timestamp>,
     step: u32,
     items: Vec<Moment>,
     // An answer is whole: its step is so wide that it fits.
+    #[schema(required)]
     next: Option<&'static str>,
 }
 

@@ -4,21 +4,26 @@ use actors::referrals::ReferralState;
 use actors::{Email, InviteCode, Milestone, PersonId, Reward, RewardKind, Timestamp, Uuid};
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::text::Text;
 use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
 use crate::http::error::Problem;
+use crate::http::openapi;
 use crate::http::query::Query;
 
-const TOP_MAX: i64 = 100;
-const TOP_DEFAULT: usize = 10;
+pub(in crate::http) const TOP_MAX: i64 = 100;
+pub(in crate::http) const TOP_DEFAULT: usize = 10;
 
-#[derive(Serialize)]
-struct Shared {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Shared {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
+    #[schema(value_type = openapi::Id)]
     referral_id: Text<Uuid>,
     message: &'static str,
+    #[schema(value_type = Option<openapi::Code>, required)]
     invite_code: Option<String>,
     already_shared: bool,
 }
@@ -43,29 +48,35 @@ pub(in crate::http) async fn share(call: Call) -> Answer {
     )
 }
 
-#[derive(Serialize)]
-struct Earned<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Earned<'a> {
     earned: bool,
     codes_available: usize,
     message: String,
+    #[schema(value_type = Vec<openapi::Code>)]
     codes: Vec<String>,
     rewards: Vec<Granted<'a>>,
     rewards_paused: bool,
     /// Whether codes are due and come by themselves when the gate opens.
     codes_held: bool,
+    #[schema(required)]
     next_milestone: Option<Next<'a>>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Granted<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reward)]
+pub(in crate::http) struct Granted<'a> {
+    #[schema(value_type = openapi::RewardName)]
     r#type: &'static str,
     amount: u32,
     reason: &'a str,
+    #[schema(value_type = openapi::Time)]
     granted_at: Text<Timestamp>,
 }
 
-#[derive(Serialize)]
-struct Next<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = NextMilestone)]
+pub(in crate::http) struct Next<'a> {
     redeemed: u32,
     missing: u32,
     reason: &'a str,
@@ -141,9 +152,11 @@ fn message(granted: &[Reward], next: Option<&Milestone>, paused: bool, held: boo
     }
 }
 
-#[derive(Serialize)]
-struct Quality<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReferralQuality)]
+pub(in crate::http) struct Quality<'a> {
     referred_count: u32,
+    #[schema(value_type = openapi::Probability)]
     quality_score: f64,
     /// `good`, or what follows from a bad score.
     standing: &'static str,
@@ -151,9 +164,12 @@ struct Quality<'a> {
     parts: Vec<Part>,
 }
 
-#[derive(Serialize)]
-struct Part {
+#[derive(Serialize, ToSchema)]
+#[schema(as = QualityPart)]
+pub(in crate::http) struct Part {
+    #[schema(value_type = openapi::PartName)]
     name: &'static str,
+    #[schema(value_type = openapi::Probability)]
     value: f64,
     weight: f64,
 }
@@ -176,25 +192,32 @@ pub(in crate::http) async fn quality(mut call: Call) -> Answer {
 
 /// Somebody on the way up. The address is absent when nobody has typed it, when its owner was
 /// erased, and while the book of addresses is being rebuilt.
-#[derive(Serialize)]
-struct Ancestor<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Ancestor<'a> {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(required)]
     email: Option<&'a str>,
+    #[schema(value_type = Option<openapi::ReferralStateName>, required)]
     state: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Chain<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReferralChain)]
+pub(in crate::http) struct Chain<'a> {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(value_type = Option<openapi::ReferralStateName>, required)]
     state: Option<&'static str>,
+    #[schema(value_type = openapi::Id)]
     root: Text<PersonId>,
     depth: u32,
     ancestors: Vec<Ancestor<'a>>,
     subtree: Subtree<'a>,
 }
 
-#[derive(Serialize)]
-struct Subtree<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Subtree<'a> {
     size: u64,
     depth: u32,
     by_level: &'a [u32],
@@ -219,8 +242,9 @@ pub(in crate::http) async fn chain(mut call: Call) -> Answer {
     })
 }
 
-#[derive(Serialize)]
-struct ByState {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReferralCounts)]
+pub(in crate::http) struct ByState {
     shared: u64,
     waiting: u64,
     redeemed: u64,
@@ -236,17 +260,24 @@ impl<T: Into<u64>> From<[T; 6]> for ByState {
     }
 }
 
-#[derive(Serialize)]
-struct Past<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReferralPast)]
+pub(in crate::http) struct Past<'a> {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(required)]
     email: Option<&'a str>,
+    #[schema(value_type = openapi::ReferralStateName)]
     state: &'static str,
+    #[schema(value_type = openapi::Time)]
     shared_at: Text<Timestamp>,
+    #[schema(value_type = Option<openapi::Time>, required)]
     redeemed_at: Option<Text<Timestamp>>,
 }
 
-#[derive(Serialize)]
-struct Analytics<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReferralAnalytics)]
+pub(in crate::http) struct Analytics<'a> {
     referred_count: u64,
     by_state: ByState,
     /// Those that would count, and wait for a verdict on the recipient.
@@ -254,6 +285,7 @@ struct Analytics<'a> {
     history: Vec<Past<'a>>,
     rewards: Vec<Granted<'a>>,
     rewards_paused: bool,
+    #[schema(required)]
     next_milestone: Option<Next<'a>>,
 }
 
@@ -279,19 +311,24 @@ pub(in crate::http) async fn analytics(mut call: Call) -> Answer {
     })
 }
 
-#[derive(Serialize)]
-struct Top<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = TopReferrers)]
+pub(in crate::http) struct Top<'a> {
     items: Vec<Leader<'a>>,
     // The best are a list of one page.
+    #[schema(required)]
     next: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Leader<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Leader<'a> {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(required)]
     email: Option<&'a str>,
     redeemed: u32,
     referred_count: u32,
+    #[schema(value_type = openapi::Probability)]
     quality_score: f64,
 }
 
@@ -316,14 +353,16 @@ fn limit(query: Option<&str>) -> Result<usize, Problem> {
     Ok(limit.unwrap_or(TOP_DEFAULT))
 }
 
-#[derive(Serialize)]
-struct Network {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReferralNetwork)]
+pub(in crate::http) struct Network {
     people: u64,
     roots: u64,
     edges: u64,
     depth: u32,
     by_state: ByState,
     redeemed: u64,
+    #[schema(value_type = openapi::Probability)]
     conversion: f64,
     members: u64,
     viral_coefficient: f64,

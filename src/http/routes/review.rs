@@ -6,19 +6,24 @@ use actors::fraud::Signal;
 use actors::referrals::{Credit, ReferralState, Risk, Withdrawn};
 use actors::{PersonId, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::referrals::Granted;
 use super::text::Text;
 use crate::http::answer::{Answer, ok};
 use crate::http::call::Call;
+use crate::http::openapi;
 use crate::http::query::Query;
 
-const PAGE_MAX: i64 = 1000;
-const PAGE_DEFAULT: usize = 100;
+pub(in crate::http) const PAGE_MAX: i64 = 1000;
+pub(in crate::http) const PAGE_DEFAULT: usize = 100;
 
-#[derive(Serialize)]
-struct Reason {
+#[derive(Serialize, ToSchema)]
+#[schema(as = RiskReason)]
+pub(in crate::http) struct Reason {
+    #[schema(value_type = openapi::SignalName)]
     id: &'static str,
+    #[schema(value_type = openapi::Probability)]
     weight: f64,
     message: &'static str,
 }
@@ -29,14 +34,20 @@ impl From<&(Signal, f64)> for Reason {
     }
 }
 
-#[derive(Serialize)]
-struct Known {
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnownRisk)]
+pub(in crate::http) struct Known {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(value_type = openapi::Probability)]
     risk: f64,
     reasons: Vec<Reason>,
+    #[schema(value_type = openapi::VerdictName)]
     verdict: &'static str,
     /// Since when the inviter's credit for this person waits for a verdict.
+    #[schema(value_type = Option<openapi::Time>, required)]
     withheld_since: Option<Text<Timestamp>>,
+    #[schema(value_type = Option<openapi::ReferralStateName>, required)]
     referral_state: Option<&'static str>,
 }
 
@@ -61,23 +72,31 @@ pub(in crate::http) async fn risk(mut call: Call) -> Answer {
 
 /// Somebody in an answer. The address is absent when nobody has typed it, and when its owner was
 /// erased.
-#[derive(Serialize)]
-struct Person<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnownPerson)]
+pub(in crate::http) struct Person<'a> {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(required)]
     email: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Item<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReviewItem)]
+pub(in crate::http) struct Item<'a> {
+    #[schema(required)]
     email: Option<&'a str>,
     #[serde(flatten)]
     known: Known,
+    #[schema(required)]
     inviter: Option<Person<'a>>,
 }
 
-#[derive(Serialize)]
-struct Page<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReviewPage)]
+pub(in crate::http) struct Page<'a> {
     items: Vec<Item<'a>>,
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -95,24 +114,29 @@ pub(in crate::http) async fn page(call: Call) -> Answer {
     ok(&Page { items: items.collect(), next })
 }
 
-#[derive(Serialize)]
-struct Reviewed<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Reviewed<'a> {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     dry_run: bool,
+    #[schema(value_type = openapi::VerdictName)]
     verdict: &'static str,
     already: bool,
     /// Whether the inviter's credit had been withheld until then.
     was_withheld: bool,
+    #[schema(required)]
     inviter: Option<Person<'a>>,
     /// Where the person stands from then on, where that changes.
+    #[schema(value_type = Option<openapi::ReferralStateName>, required)]
     referral_state: Option<&'static str>,
     rewards_withdrawn: Vec<TakenBack<'a>>,
     /// What referrals add to people's places from then on.
     points: Vec<Points<'a>>,
 }
 
-#[derive(Serialize)]
-struct TakenBack<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = RewardsTakenBack)]
+pub(in crate::http) struct TakenBack<'a> {
     #[serde(flatten)]
     person: Person<'a>,
     rewards: Vec<Granted<'a>>,
@@ -120,8 +144,9 @@ struct TakenBack<'a> {
     codes_revoked: u32,
 }
 
-#[derive(Serialize)]
-struct Points<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = PointsTakenBack)]
+pub(in crate::http) struct Points<'a> {
     #[serde(flatten)]
     person: Person<'a>,
     points: i32,

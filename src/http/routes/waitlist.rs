@@ -7,6 +7,7 @@ use actors::waitlist::{Invited, Order, Persona};
 use actors::{Email, Join, PersonId, Profile, Standing, Timestamp, Wait};
 use axum::http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::invites::{EXPIRES_IN_DAYS_MAX, batch_id};
 use super::past::moment;
@@ -15,22 +16,24 @@ use crate::http::answer::{Answer, json, ok};
 use crate::http::call::{Call, Input};
 use crate::http::error::Problem;
 use crate::http::node::Node;
+use crate::http::openapi;
 use crate::http::query::Query;
 
-const USE_CASE_CHARACTERS_MAX: usize = 4000;
-const PERSONA_CHARACTERS_MAX: usize = 50;
-const REFERRAL_CODE_CHARACTERS_MAX: usize = 64;
-const METADATA_PAIRS_MAX: usize = 16;
-const METADATA_KEY_CHARACTERS_MAX: usize = 64;
-const METADATA_VALUE_CHARACTERS_MAX: usize = 256;
-const POINTS_MAX: i64 = 1_000_000;
-const REASON_CHARACTERS_MAX: usize = 200;
-const PAGE_MAX: i64 = 1000;
-const PAGE_DEFAULT: usize = 100;
-const WAVE_MAX: i64 = 10_000;
+pub(in crate::http) const USE_CASE_CHARACTERS_MAX: usize = 4000;
+pub(in crate::http) const PERSONA_CHARACTERS_MAX: usize = 50;
+pub(in crate::http) const REFERRAL_CODE_CHARACTERS_MAX: usize = 64;
+pub(in crate::http) const METADATA_PAIRS_MAX: usize = 16;
+pub(in crate::http) const METADATA_KEY_CHARACTERS_MAX: usize = 64;
+pub(in crate::http) const METADATA_VALUE_CHARACTERS_MAX: usize = 256;
+pub(in crate::http) const POINTS_MAX: i64 = 1_000_000;
+pub(in crate::http) const REASON_CHARACTERS_MAX: usize = 200;
+pub(in crate::http) const PAGE_MAX: i64 = 1000;
+pub(in crate::http) const PAGE_DEFAULT: usize = 100;
+pub(in crate::http) const WAVE_MAX: i64 = 10_000;
 
-#[derive(Serialize)]
-struct Days {
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaitDays)]
+pub(in crate::http) struct Days {
     low: u32,
     high: u32,
 }
@@ -41,20 +44,28 @@ impl Days {
     }
 }
 
-#[derive(Serialize)]
-struct Joined<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Joined<'a> {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
+    #[schema(required)]
     position: Option<u64>,
     total_waiting: u64,
+    #[schema(required)]
     estimated_wait: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     estimated_wait_days: Option<Days>,
     already_joined: bool,
+    #[schema(value_type = openapi::EntryState)]
     state: &'static str,
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
     priority_score: i32,
+    #[schema(value_type = openapi::ReferralCode)]
     referral_code: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<openapi::PersonToken>, nullable = false)]
     person_token: Option<String>,
 }
 
@@ -100,8 +111,9 @@ pub(in crate::http) async fn join(call: Call) -> Answer {
     )
 }
 
-#[derive(Serialize)]
-struct Stats {
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaitlistStats)]
+pub(in crate::http) struct Stats {
     total: u64,
     processed_today: u64,
     invited: u64,
@@ -112,8 +124,9 @@ struct Stats {
     invites_per_day: f64,
 }
 
-#[derive(Serialize)]
-struct ByPersona {
+#[derive(Serialize, ToSchema)]
+#[schema(as = PersonaCounts)]
+pub(in crate::http) struct ByPersona {
     solo_founder: u64,
     small_team: u64,
     agency: u64,
@@ -147,24 +160,37 @@ pub(in crate::http) async fn stats(call: Call) -> Answer {
 }
 
 /// One person on the list. What was typed is absent while the book of it is being rebuilt.
-#[derive(Serialize)]
-struct Entry<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaitlistEntry)]
+pub(in crate::http) struct Entry<'a> {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(value_type = openapi::EntryState)]
     state: &'static str,
+    #[schema(required)]
     position: Option<u64>,
+    #[schema(required)]
     ahead: Option<u64>,
     total: u64,
+    #[schema(required)]
     estimated_wait: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     estimated_wait_days: Option<Days>,
+    #[schema(required)]
     email: Option<&'a str>,
     persona: &'a str,
+    #[schema(required)]
     use_case: Option<&'a str>,
+    #[schema(required)]
     metadata: Option<BTreeMap<&'a str, &'a str>>,
     priority_score: i32,
     boost: i32,
+    #[schema(value_type = openapi::Time)]
     joined_at: Text<Timestamp>,
+    #[schema(value_type = Option<openapi::Time>, required)]
     invited_at: Option<Text<Timestamp>>,
+    #[schema(value_type = openapi::ReferralCode)]
     referral_code: String,
 }
 
@@ -224,9 +250,11 @@ async fn show(node: &Node, person: PersonId) -> Answer {
     ok(&Entry::of(node, &standing, profile.as_ref()))
 }
 
-#[derive(Serialize)]
-struct Page<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaitlistPage)]
+pub(in crate::http) struct Page<'a> {
     items: Vec<Entry<'a>>,
+    #[schema(required)]
     next: Option<&'a str>,
 }
 
@@ -248,25 +276,34 @@ fn window(query: Option<&str>) -> Result<(usize, Option<String>), Problem> {
     Ok((limit.unwrap_or(PAGE_DEFAULT), after))
 }
 
-#[derive(Serialize)]
-struct Wave<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Wave<'a> {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     batch_id: &'a str,
     requested: u32,
     invited: u32,
+    #[schema(value_type = openapi::OrderName)]
     order: &'static str,
+    #[schema(value_type = openapi::GateColour)]
     gate: &'static str,
     message: String,
+    #[schema(value_type = openapi::Time)]
     sent_at: Text<Timestamp>,
+    #[schema(value_type = openapi::Time)]
     expires_at: Text<Timestamp>,
     already_sent: bool,
     invites: Vec<Invite>,
 }
 
-#[derive(Serialize)]
-struct Invite {
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaveInvite)]
+pub(in crate::http) struct Invite {
+    #[schema(value_type = openapi::Id)]
     id: Text<PersonId>,
+    #[schema(required)]
     email: Option<String>,
+    #[schema(value_type = openapi::Code)]
     code: String,
 }
 
@@ -335,17 +372,20 @@ pub(in crate::http) async fn boost(mut call: Call) -> Answer {
     ok(&Entry::of(&node, &standing, profile.as_ref()))
 }
 
-#[derive(Serialize)]
-struct Left {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Left {
+    #[schema(value_type = openapi::Success)]
     status: &'static str,
     message: &'static str,
+    #[schema(value_type = openapi::Time)]
     erased_at: Text<Timestamp>,
     receipt: Receipt,
 }
 
 /// What proves the erasure: the record of it, and the journal's hash chain around its commit.
-#[derive(Serialize)]
-struct Receipt {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErasureReceipt)]
+pub(in crate::http) struct Receipt {
     seq: u64,
     chain_before: String,
     chain: String,
