@@ -65,6 +65,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// All of them, from good to bad.
+    pub const ALL: [Self; 4] = [Self::Good, Self::Warning, Self::Paused, Self::Review];
+
     /// The name in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

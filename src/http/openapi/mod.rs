@@ -31,5 +31,5 @@ pub(crate) use texts::{
     AlertMetric, AliveWord, Cause, CheckName, Code, CodeState, CorrelationName, EntryState,
     GateColour, HealthStatus, HealthWord, Id, OrderName, PartName, PersonToken, Probability,
     ProblemType, ReadyWord, ReferralCode, ReferralStateName, RewardName, ServiceName, Severity,
-    SignalName, SourceName, Success, TermName, Time, VerdictName,
+    SignalName, SourceName, StandingName, Success, TermName, Time, VerdictName,
 };

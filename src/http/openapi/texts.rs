@@ -6,7 +6,7 @@
 use actors::fraud::Signal;
 use actors::past;
 use actors::quality::{self, Source};
-use actors::referrals::{ReferralState, Verdict};
+use actors::referrals::{ReferralState, Standing, Verdict};
 use actors::waitlist::{self, Order};
 use actors::{CodeStatus, RewardKind};
 use utoipa::openapi::RefOr;
@@ -68,6 +68,8 @@ texts! {
     AlertMetric = words(quality::METRICS);
     /// What has moved a place.
     Cause = words(past::Cause::ALL.map(past::Cause::as_str));
+    /// What a score of referrals comes to.
+    StandingName = words(Standing::ALL.map(Standing::as_str));
     /// How far a referral has come.
     ReferralStateName = words(ReferralState::ALL.map(ReferralState::as_str));
     /// A sign that somebody is not who they seem to be.

@@ -159,6 +159,7 @@ pub(in crate::http) struct Quality<'a> {
     #[schema(value_type = openapi::Probability)]
     quality_score: f64,
     /// `good`, or what follows from a bad score.
+    #[schema(value_type = openapi::StandingName)]
     standing: &'static str,
     rewards: Vec<Granted<'a>>,
     parts: Vec<Part>,
