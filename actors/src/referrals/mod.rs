@@ -19,6 +19,7 @@ mod event;
 mod forest;
 mod image;
 mod reads;
+mod rows;
 mod score;
 mod spellings;
 mod state;
