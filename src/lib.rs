@@ -9,6 +9,7 @@ pub mod config;
 pub mod http;
 pub mod keys;
 mod policies;
+pub mod postgres;
 pub mod shutdown;
 pub mod telemetry;
 mod waves;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::waitlist::Schedule;
-use actors::{Engine, Identity, OpenError, Options, Recovery};
+use actors::{Engine, Identity, OpenError, Options, Recovery, snapshotter};
 use metrics_exporter_prometheus::BuildError;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ use crate::http::{
 };
 use crate::keys::{self, Keyring};
 use crate::load::{self, Meter};
+use crate::postgres::{self, Address, AddressError, Export};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Recorder, StartTime};
 use crate::waves;
@@ -71,6 +72,9 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
+    /// The address of the database for a copy.
+    #[error("cannot export")]
+    Postgres(#[from] AddressError),
     /// Another recorder is installed in this process.
     #[error("cannot record metrics")]
     Recorder(#[from] BuildError),
@@ -91,16 +95,17 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         return Err(RunError::OpenBeyondLoopback(host));
     }
     let recorder = Recorder::install(start)?;
+    let export = export(&config)?;
     let (keys, identity) = directory(&config.storage.dir)?;
-    let (engine, recovery) = Engine::open(options(&config), identity).await?;
-    let path = &config.storage.dir;
-    backup::sweep(path).map_err(|source| RunError::Directory { path: path.clone(), source })?;
+    let (engine, recovery) = Engine::open(options(&config, export.as_ref()), identity).await?;
+    sweep(&config.storage.dir)?;
     let listeners = listen(&config.server).await?;
     announce(&config, &keys, &listeners, &recovery);
 
     let limits = limits(&config);
     let drain = Duration::from_secs(config.server.drain_seconds.into());
     let draining = Shutdown::new();
+    let export = export.map(|export| postgres::watch(engine.clone(), export)).unzip();
     let node = Arc::new(Node {
         engine: engine.clone(),
         doorkeeper: Doorkeeper {
@@ -123,6 +128,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         start,
         draining: draining.clone(),
         complaints: Complaints::default(),
+        export: export.0,
     });
     let stop = Shutdown::new();
     let mut servers = JoinSet::new();
@@ -130,7 +136,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         let router = http::router(&node, service);
         servers.spawn(accept::serve(listener, router, limits.clone(), stop.clone()));
     }
-    let _background = background(node, recorder, config.waves.schedule());
+    let _background = background(node, recorder, config.waves.schedule(), export.1);
 
     let outcome = tokio::select! {
         () = shutdown => Ok(()),
@@ -167,6 +173,11 @@ async fn snapshot_at_shutdown(engine: &Engine, deadline: tokio::time::Instant) {
     }
 }
 
+/// Removes what a backup has left half done.
+fn sweep(path: &Path) -> Result<(), RunError> {
+    backup::sweep(path).map_err(|source| RunError::Directory { path: path.to_owned(), source })
+}
+
 fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
     let wrong = |source| RunError::Directory { path: path.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
@@ -175,7 +186,9 @@ fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
     Ok((keys, Identity::new(&secret)))
 }
 
-fn options(config: &Config) -> Options {
+fn options(config: &Config, export: Option<&Export>) -> Options {
+    let kept_bytes = export.map_or(0, |export| export.lag_bytes_max);
+    let snapshots = config.snapshots.policy(&config.archive);
     Options {
         dir: config.storage.dir.clone(),
         policies: config.policies(),
@@ -183,9 +196,20 @@ fn options(config: &Config) -> Options {
         timeout: Duration::from_secs(config.server.request_timeout_seconds.into()),
         cache_bytes: config.storage.cache_bytes,
         accept_loss: config.storage.accept_loss,
-        snapshots: config.snapshots.policy(&config.archive),
+        snapshots: snapshotter::Policy { kept_bytes, ..snapshots },
         clock: actors::Clock::system(),
     }
+}
+
+/// The copy in a database, where one is asked for.
+fn export(config: &Config) -> Result<Option<Export>, RunError> {
+    let environment = std::env::var("DATABASE_URL").ok();
+    let address = Address::configured(&config.postgres, environment.as_deref())?;
+    Ok(address.map(|address| Export {
+        address,
+        code_prefix: config.invites.prefix.clone(),
+        lag_bytes_max: config.postgres.lag_max_bytes,
+    }))
 }
 
 fn limits(config: &Config) -> Limits {
@@ -263,8 +287,16 @@ fn announce(
 }
 
 /// What goes on beside the requests.
-fn background(node: Arc<Node>, recorder: Recorder, schedule: Option<Schedule>) -> JoinSet<()> {
+fn background(
+    node: Arc<Node>,
+    recorder: Recorder,
+    schedule: Option<Schedule>,
+    exporting: Option<impl Future<Output = ()> + Send + 'static>,
+) -> JoinSet<()> {
     let mut background = JoinSet::new();
+    if let Some(exporting) = exporting {
+        background.spawn(exporting);
+    }
     background.spawn(recorder.keep_up());
     background.spawn(load::watch(node.engine.clone(), Meter::new(&node.dir)));
     if let Some(schedule) = schedule {

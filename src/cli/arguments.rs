@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{backup, compact, config, keys, simulate, verify, version};
+use super::{backup, compact, config, import, keys, postgres, simulate, verify, version};
 use crate::config::{Flag, Sources};
 
 /// Decides who gets into a product and when: waitlist, invite codes, referrals, quality gates.
@@ -39,6 +39,10 @@ pub enum Command {
     Restore(backup::RestoreOptions),
     /// Make the text of those who left disappear from the disk of a running node now
     Compact(compact::Options),
+    /// Make, fill, compare and look at the copy of everything in PostgreSQL
+    Postgres(postgres::Options),
+    /// Make the data directory of a new node from a database
+    Import(import::Options),
     /// Print the version
     Version(version::Options),
 }

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
 use super::{
-    Archive, Invites, Limits, Log, Metrics, Quality, Referrals, Server, Snapshots, Storage,
-    Waitlist, Waves, archive, invites, limits, log, metrics, quality, referrals, server, snapshots,
-    storage, waitlist, waves,
+    Archive, Invites, Limits, Log, Metrics, Postgres, Quality, Referrals, Server, Snapshots,
+    Storage, Waitlist, Waves, archive, invites, limits, log, metrics, postgres, quality, referrals,
+    server, snapshots, storage, waitlist, waves,
 };
 
 /// Every setting of a node. The default is the one that `config/vobee.toml` shows.
@@ -32,6 +32,8 @@ pub struct Config {
     pub referrals: Referrals,
     /// Quality gates.
     pub quality: Quality,
+    /// A copy in a database.
+    pub postgres: Postgres,
     /// The log.
     pub log: Log,
     /// The Prometheus endpoint.
@@ -50,7 +52,7 @@ impl Config {
 
 /// Every setting there is, in the order of the shipped file.
 pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
-    const ALL: [&[Rule]; 12] = [
+    const ALL: [&[Rule]; 13] = [
         server::RULES,
         storage::RULES,
         snapshots::RULES,
@@ -61,6 +63,7 @@ pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
         invites::RULES,
         referrals::RULES,
         quality::RULES,
+        postgres::RULES,
         log::RULES,
         metrics::RULES,
     ];

@@ -1,0 +1,185 @@
+//! The changes of some records, one by key: what has happened to a row meanwhile is one change.
+
+use std::collections::HashMap;
+
+use actors::export::{Change, Issue, Joined, Redeemed, Referred, Waved};
+use actors::people::Profile;
+use actors::quality::{Colour, Point};
+use actors::referrals::{ReferralState, Reward};
+use actors::{InviteCode, PersonId, Timestamp, Uuid};
+
+/// What has happened to the text of a person.
+#[derive(Default)]
+pub(super) struct Person {
+    /// Whether what was known is to go first.
+    pub(super) forget: bool,
+    /// What is known now, and whether it replaces what was.
+    pub(super) profile: Option<(Profile, bool)>,
+}
+
+/// What has happened to a row of the waitlist.
+#[derive(Default)]
+pub(super) struct Entry {
+    /// Whether the row is to go first.
+    pub(super) forget: bool,
+    pub(super) joined: Option<Joined>,
+    pub(super) points: i64,
+    pub(super) invited_at: Option<Timestamp>,
+    /// The place, for those who wait.
+    pub(super) place: Option<u64>,
+}
+
+/// What has happened to a code.
+#[derive(Default)]
+pub(super) struct Code {
+    pub(super) issue: Option<Issue>,
+    pub(super) bound: Option<PersonId>,
+    pub(super) revoked: Option<bool>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) uses: u32,
+}
+
+/// What has happened to a member.
+#[derive(Default)]
+pub(super) struct Member {
+    pub(super) gone: bool,
+    pub(super) came: Option<(InviteCode, Timestamp)>,
+}
+
+/// Changes by table and key.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) people: HashMap<PersonId, Person>,
+    pub(super) entries: HashMap<PersonId, Entry>,
+    pub(super) codes: HashMap<InviteCode, Code>,
+    pub(super) members: HashMap<PersonId, Member>,
+    pub(super) referrals: HashMap<Uuid, Referred>,
+    /// Referrals of this batch by their recipient.
+    referred: HashMap<PersonId, Uuid>,
+    /// Recipients of older referrals.
+    pub(super) progress: HashMap<PersonId, ReferralState>,
+    pub(super) rewards: HashMap<(PersonId, String, &'static str), Reward>,
+    pub(super) waves: HashMap<String, Waved>,
+    pub(super) points: HashMap<i64, Point>,
+    pub(super) gates: HashMap<i64, (Colour, String)>,
+}
+
+impl Batch {
+    /// Of changes in the order in which they happened.
+    pub(super) fn of(changes: Vec<Change>) -> Self {
+        let mut batch = Self::default();
+        changes.into_iter().for_each(|change| batch.add(change));
+        batch
+    }
+
+    /// How many rows change.
+    pub(super) fn len(&self) -> u64 {
+        let counts = [
+            self.people.len(),
+            self.entries.len(),
+            self.codes.len(),
+            self.members.len(),
+            self.referrals.len(),
+            self.progress.len(),
+            self.rewards.len(),
+            self.waves.len(),
+            self.points.len(),
+            self.gates.len(),
+        ];
+        counts.into_iter().sum::<usize>() as u64
+    }
+
+    /// Whose place is to be looked up: those who may wait.
+    pub(super) fn unplaced(&self) -> Vec<PersonId> {
+        let wait = |entry: &Entry| !entry.forget || entry.joined.is_some();
+        let entries = self.entries.iter();
+        let entries = entries.filter(|(_, entry)| entry.invited_at.is_none() && wait(entry));
+        entries.map(|(&person, _)| person).collect()
+    }
+
+    /// Takes over places that were looked up.
+    pub(super) fn place(&mut self, people: &[PersonId], places: &[Option<u64>]) {
+        for (person, place) in people.iter().zip(places) {
+            if let Some(entry) = self.entries.get_mut(person) {
+                entry.place = *place;
+            }
+        }
+    }
+
+    fn add(&mut self, change: Change) {
+        match change {
+            Change::Named { person, profile, whole } => self.name(person, profile, whole),
+            Change::Forgotten { person } => {
+                self.people.insert(person, Person { forget: true, profile: None });
+                self.entries.insert(person, Entry { forget: true, ..Entry::default() });
+            }
+            Change::Joined(joined) => {
+                let entry = self.entries.entry(joined.person).or_default();
+                let (forget, place) = (entry.forget, joined.place);
+                *entry = Entry { forget, joined: Some(joined), place, ..Entry::default() };
+            }
+            Change::Boosted { person, points } => {
+                self.entries.entry(person).or_default().points += i64::from(points);
+            }
+            Change::Invited { person, at } => {
+                self.entries.entry(person).or_default().invited_at.get_or_insert(at);
+            }
+            Change::Issued(issue) => {
+                let code = issue.code;
+                self.codes.entry(code).or_default().issue = Some(issue);
+            }
+            Change::Bound { code, person } => {
+                self.codes.entry(code).or_default().bound = Some(person);
+            }
+            Change::Revoked { code, revoked } => {
+                self.codes.entry(code).or_default().revoked = Some(revoked);
+            }
+            Change::Extended { code, expires_at } => {
+                self.codes.entry(code).or_default().expires_at = Some(expires_at);
+            }
+            Change::Redeemed(Redeemed { person, code, at, counts }) => {
+                self.codes.entry(code).or_default().uses += u32::from(counts);
+                self.members.entry(person).or_default().came = Some((code, at));
+            }
+            Change::Departed { person } => {
+                self.members.insert(person, Member { gone: true, came: None });
+            }
+            Change::Referred(_) | Change::Progressed { .. } => self.refer(change),
+            Change::Rewarded { person, reward } => {
+                self.rewards.insert((person, reward.rule.clone(), reward.kind.as_str()), reward);
+            }
+            Change::Waved(waved) => {
+                self.waves.insert(waved.batch.clone(), waved);
+            }
+            Change::Sampled(point) => {
+                self.points.insert(point.at().micros(), point);
+            }
+            Change::GateMoved { colour, at, reason } => {
+                self.gates.insert(at.micros(), (colour, reason));
+            }
+        }
+    }
+
+    fn name(&mut self, person: PersonId, profile: Profile, whole: bool) {
+        let known = self.people.entry(person).or_default();
+        if whole || known.profile.is_none() {
+            known.profile = Some((profile, whole));
+        }
+    }
+
+    fn refer(&mut self, change: Change) {
+        if let Change::Referred(referred) = change {
+            self.progress.remove(&referred.recipient);
+            self.referred.insert(referred.recipient, referred.id);
+            self.referrals.insert(referred.id, referred);
+        } else if let Change::Progressed { person, state } = change {
+            let ours = self.referred.get(&person).and_then(|id| self.referrals.get_mut(id));
+            match ours {
+                Some(referred) => referred.state = state,
+                None => {
+                    self.progress.insert(person, state);
+                }
+            }
+        }
+    }
+}
