@@ -138,7 +138,9 @@ impl Batch {
                 self.codes.entry(code).or_default().expires_at = Some(expires_at);
             }
             Change::Redeemed(Redeemed { person, code, at, counts }) => {
-                self.codes.entry(code).or_default().uses += u32::from(counts);
+                if counts {
+                    self.codes.entry(code).or_default().uses += 1;
+                }
                 self.members.entry(person).or_default().came = Some((code, at));
             }
             Change::Departed { person } => {
@@ -181,5 +183,77 @@ impl Batch {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: PersonId = PersonId::from_owner(1);
+    const BOB: PersonId = PersonId::from_owner(2);
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn joined(person: PersonId, score: i32, micros: i64) -> Change {
+        Change::Joined(Joined { person, score, at: at(micros), place: None })
+    }
+
+    fn named(person: PersonId, use_case: &str, whole: bool) -> Change {
+        let profile = Profile { use_case: use_case.to_owned(), ..Profile::default() };
+        Change::Named { person, profile, whole }
+    }
+
+    #[test]
+    fn whoever_leaves_and_comes_back_has_a_row_of_the_new_life_only() {
+        let batch = Batch::of(vec![
+            named(ADA, "first", true),
+            joined(ADA, 5, 1),
+            Change::Boosted { person: ADA, points: 7 },
+            Change::Invited { person: ADA, at: at(2) },
+            Change::Forgotten { person: ADA },
+            named(ADA, "second", true),
+            joined(ADA, 9, 3),
+            Change::Boosted { person: ADA, points: 1 },
+        ]);
+        let (person, entry) = (&batch.people[&ADA], &batch.entries[&ADA]);
+        assert!(person.forget && entry.forget);
+        let profile = person.profile.as_ref().map(|(profile, _)| profile.use_case.as_str());
+        assert_eq!(profile, Some("second"));
+        assert_eq!(entry.joined.map(|joined| joined.score), Some(9));
+        assert_eq!((entry.points, entry.invited_at), (1, None));
+        assert_eq!(batch.unplaced(), [ADA]);
+    }
+
+    #[test]
+    fn the_first_time_that_somebody_is_invited_counts_and_an_address_replaces_no_profile() {
+        let batch = Batch::of(vec![
+            named(ADA, "whole", true),
+            named(ADA, "", false),
+            Change::Invited { person: ADA, at: at(2) },
+            Change::Invited { person: ADA, at: at(3) },
+        ]);
+        assert_eq!(batch.entries[&ADA].invited_at, Some(at(2)));
+        let whole = batch.people[&ADA].profile.as_ref().map(|(_, whole)| *whole);
+        assert_eq!(whole, Some(true));
+        assert!(batch.unplaced().is_empty(), "who is invited has no place");
+    }
+
+    #[test]
+    fn a_recipient_goes_on_in_the_referral_of_the_batch_or_in_an_older_one() {
+        let referred =
+            |state| Referred { id: Uuid(7), inviter: ADA, recipient: BOB, state, at: at(1) };
+        let progressed = |state| Change::Progressed { person: BOB, state };
+        let older = Batch::of(vec![progressed(ReferralState::Waiting)]);
+        assert_eq!(older.progress[&BOB], ReferralState::Waiting);
+        let batch = Batch::of(vec![
+            progressed(ReferralState::Waiting),
+            Change::Referred(referred(ReferralState::Shared)),
+            progressed(ReferralState::Redeemed),
+        ]);
+        assert_eq!(batch.referrals[&Uuid(7)], referred(ReferralState::Redeemed));
+        assert!(batch.progress.is_empty(), "there was no referral before");
     }
 }

@@ -65,6 +65,11 @@ impl Rows {
         }
     }
 
+    /// JSON, in version 1 of its binary form.
+    pub(super) fn jsonb(&mut self, json: &str) -> &mut Self {
+        self.field(&[&[1], json.as_bytes()].concat())
+    }
+
     pub(super) fn flag(&mut self, flag: bool) -> &mut Self {
         self.field(&[u8::from(flag)])
     }

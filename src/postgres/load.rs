@@ -26,12 +26,14 @@ pub async fn load_from<E: ToString + Send + 'static>(
     let reading = tokio::task::spawn_blocking(move || {
         let mut piece = Vec::with_capacity(CHANGES);
         let read = visit(&mut |change| {
+            // An invitation stays with the person whom it is for, so that each has one row.
+            let full = piece.len() >= CHANGES && !matches!(change, Change::Invited { .. });
+            let sent = !full || {
+                let full = std::mem::replace(&mut piece, Vec::with_capacity(CHANGES));
+                sender.blocking_send(full).is_ok()
+            };
             piece.push(change);
-            if piece.len() < CHANGES {
-                return true;
-            }
-            let full = std::mem::replace(&mut piece, Vec::with_capacity(CHANGES));
-            sender.blocking_send(full).is_ok()
+            sent
         });
         // Where nobody takes it, the load has failed already.
         let _ = sender.blocking_send(piece);

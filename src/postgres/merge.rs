@@ -205,6 +205,52 @@ pub(super) fn loading(staged: &[&str]) -> String {
     chosen(&NORMAL, staged) + &chosen(&HISTORIES, staged) + &emptied.collect::<String>()
 }
 
+/// Whether the tables are empty, and may be filled without their indexes: nothing of somebody
+/// else's rests on them, and they are ours.
+pub(super) const IS_FRESH: &str = "
+SELECT NOT EXISTS (SELECT FROM waitlist) AND NOT EXISTS (SELECT FROM vobee_people)
+    AND NOT EXISTS (SELECT FROM vobee_codes) AND NOT EXISTS (SELECT FROM vobee_members)
+    AND NOT EXISTS (SELECT FROM vobee_referrals) AND NOT EXISTS (SELECT FROM invite_codes)
+    AND NOT EXISTS (SELECT FROM referrals)
+    AND NOT EXISTS (SELECT FROM pg_constraint
+        WHERE contype = 'f' AND confrelid IN ('waitlist'::regclass, 'vobee_people'::regclass))
+    AND 3 = (SELECT count(*) FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+        WHERE conrelid IN ('waitlist'::regclass, 'vobee_people'::regclass)
+            AND conname IN ('waitlist_pkey', 'waitlist_email_key', 'vobee_people_pkey')
+            AND pg_has_role(r.relowner, 'USAGE'))
+";
+
+/// Filling the large tables costs a third of the time when their indexes are made afterwards.
+pub(super) const WITHOUT_INDEXES: &str = "
+ALTER TABLE waitlist DROP CONSTRAINT waitlist_pkey, DROP CONSTRAINT waitlist_email_key;
+ALTER TABLE vobee_people DROP CONSTRAINT vobee_people_pkey;
+";
+
+/// The waitlist of everything that is in its temporary table, and the indexes.
+pub(super) const FRESH: &str = "
+SET LOCAL work_mem = '128MB';
+SET LOCAL maintenance_work_mem = '256MB';
+SET LOCAL enable_nestloop = off;
+INSERT INTO waitlist (id, email, use_case, persona, priority_score, position, created_at,
+    invited_at)
+SELECT s.id, p.email, p.use_case, left(p.persona, 50), s.score,
+    CASE WHEN s.invited_at IS NULL THEN s.position END, s.created_at, s.invited_at
+FROM stage_entries s
+JOIN vobee_people p ON p.id = s.id;
+SET LOCAL enable_nestloop = on;
+ALTER TABLE waitlist ADD CONSTRAINT waitlist_pkey PRIMARY KEY (id),
+    ADD CONSTRAINT waitlist_email_key UNIQUE (email);
+ALTER TABLE vobee_people ADD CONSTRAINT vobee_people_pkey PRIMARY KEY (id);
+";
+
+/// What merges the histories of a batch that is a part of everything, into empty tables.
+pub(super) fn histories(staged: &[&str]) -> String {
+    let histories =
+        staged.iter().filter(|table| HISTORIES.iter().any(|merge| merge.when.contains(table)));
+    let emptied = histories.map(|table| format!("TRUNCATE {table};\n"));
+    chosen(&HISTORIES, staged) + &emptied.collect::<String>()
+}
+
 /// What makes the two tables that rest on others, of all of them.
 pub(super) fn everything() -> String {
     let hinted = "SET LOCAL enable_hashjoin = on;\nSET LOCAL enable_seqscan = on;\n";

@@ -137,9 +137,14 @@ impl Session {
         let prefix = self.prefix.clone();
         let transaction = self.client.transaction().await?;
         hold_any(&transaction).await?;
-        transaction.batch_execute(merge::EMPTY).await?;
-        transaction.batch_execute(merge::BY_INDEX).await?;
-        Ok(Load { transaction, prefix, rows: 0 })
+        let fresh: bool = transaction.query_one(merge::IS_FRESH, &[]).await?.get(0);
+        if fresh {
+            transaction.batch_execute(merge::WITHOUT_INDEXES).await?;
+        } else {
+            transaction.batch_execute(merge::EMPTY).await?;
+            transaction.batch_execute(merge::BY_INDEX).await?;
+        }
+        Ok(Load { transaction, prefix, fresh, rows: 0 })
     }
 }
 
@@ -147,17 +152,23 @@ impl Session {
 pub(super) struct Load<'a> {
     transaction: Transaction<'a>,
     prefix: String,
+    /// Whether the tables were empty.
+    fresh: bool,
     rows: u64,
 }
 
 impl Load<'_> {
     /// Writes a part of it.
     pub(super) async fn write(&mut self, batch: &Batch) -> Result<(), Error> {
-        let staged = stage::rows(batch, &self.prefix);
+        let staged = match self.fresh {
+            true => stage::fresh(batch, &self.prefix),
+            false => stage::rows(batch, &self.prefix),
+        };
         self.rows += staged.iter().map(|(_, rows)| rows.count()).sum::<u64>();
         let writing = async {
             let names: Vec<&str> = staged.iter().map(|(table, _)| *table).collect();
-            let merging = merge::loading(&names);
+            let merging =
+                if self.fresh { merge::histories(&names) } else { merge::loading(&names) };
             for (table, rows) in staged {
                 copy(&self.transaction, table, rows).await?;
             }
@@ -169,6 +180,9 @@ impl Load<'_> {
     /// Makes the tables that rest on others, and says that they have come to `seq`; how many rows
     /// there were.
     pub(super) async fn finish(self, seq: u64) -> Result<u64, Error> {
+        if self.fresh {
+            self.transaction.batch_execute(merge::FRESH).await?;
+        }
         self.transaction.batch_execute(&merge::everything()).await?;
         advance(&self.transaction, seq).await?;
         self.transaction.commit().await?;

@@ -47,6 +47,33 @@ pub(super) fn rows(batch: &Batch, prefix: &str) -> Vec<(&'static str, Rows)> {
     staged
 }
 
+/// The rows of one batch of everything, for tables that are empty: each goes where it stays, but
+/// those of the waitlist, which lack the address, and the few of the histories.
+pub(super) fn fresh(batch: &Batch, prefix: &str) -> Vec<(&'static str, Rows)> {
+    let mut people = Rows::of(5);
+    for (id, person) in &batch.people {
+        let Some((profile, _)) = &person.profile else { continue };
+        people.row().uuid(id.get());
+        people.text(&profile.email).text(&profile.use_case).text(&profile.persona);
+        people.jsonb(&json(&profile.metadata));
+    }
+    let mut members = Rows::of(3);
+    for (id, member) in &batch.members {
+        let Some((code, at)) = member.came else { continue };
+        members.row().uuid(id.get()).text(&code.print(prefix)).time(at);
+    }
+    let mut staged = vec![
+        ("vobee_people", people),
+        ("stage_entries", entries(batch)),
+        ("vobee_codes", codes(batch, prefix)),
+        ("vobee_members", members),
+        ("vobee_referrals", referrals(batch)),
+    ];
+    staged.extend(histories(batch));
+    staged.retain(|(_, rows)| rows.count() > 0);
+    staged
+}
+
 fn people(batch: &Batch) -> Rows {
     let mut rows = Rows::of(7);
     for (id, person) in &batch.people {
