@@ -129,13 +129,27 @@ impl Cluster {
 
     fn end(&mut self, signal: &str) {
         let Some(mut child) = self.running.take() else { return };
-        let pid = std::fs::read_to_string(self.data().join("postmaster.pid"));
-        if let Some(pid) = pid.ok().and_then(|text| text.lines().next().map(str::to_owned)) {
+        if let Some(pid) = self.postmaster() {
             let signal = format!("-{signal}");
             // It may have ended by itself.
             let _ = Command::new("kill").args([&signal, &pid]).status();
         }
         child.wait().expect("a child that ends");
+    }
+
+    /// Holds every process of it where it is, until it is told to go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let pid = self.postmaster().expect("it runs");
+        let children = run(Command::new("pgrep").args(["-P", &pid]));
+        let children = String::from_utf8(children.stdout).expect("numbers");
+        // One that has ended by itself meanwhile needs no signal.
+        let _ = Command::new("kill").arg(signal).arg(&pid).args(children.lines()).status();
+    }
+
+    fn postmaster(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        text.lines().next().map(str::to_owned)
     }
 
     /// The address of the database.

@@ -27,6 +27,40 @@ fn while_postgresql_is_away_people_join_and_afterwards_the_tables_have_them() {
 }
 
 #[test]
+fn a_postgresql_that_hangs_holds_up_neither_people_nor_a_stop() {
+    let cluster = Cluster::start();
+    let mut server = exporting(&cluster, &[]);
+    wait_until_it_says(&server, "following");
+    cluster.freeze(true);
+    live(&mut server.admin(), 0);
+    assert_eq!(server.public().get("/readyz").status, 200);
+    assert!(server.stop().success());
+    server.start_again();
+    live(&mut server.admin(), 100);
+    cluster.freeze(false);
+    wait_until_caught_up(&server, &cluster);
+    assert_equal(&server, &cluster);
+}
+
+#[test]
+fn tables_that_are_ahead_of_a_node_that_was_restored_are_written_anew() {
+    let cluster = Cluster::start();
+    let mut server = exporting(&cluster, &[]);
+    live(&mut server.admin(), 0);
+    wait_until_caught_up(&server, &cluster);
+    server.kill();
+    // What the node has forgotten.
+    cluster.run(
+        "UPDATE vobee_export SET seq = seq + 1000000;
+        INSERT INTO waitlist VALUES (gen_random_uuid(), 'gone@example.com', 'x', 'other')",
+    );
+    server.start_again();
+    wait_until_it_says(&server, "following, 0 events behind");
+    assert_eq!(cluster.value("SELECT seq < 1000000 FROM vobee_export"), "t");
+    assert_equal(&server, &cluster);
+}
+
+#[test]
 fn a_table_that_was_dropped_is_made_again_with_everything_in_it() {
     let cluster = Cluster::start();
     let server = exporting(&cluster, &[]);

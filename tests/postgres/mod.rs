@@ -6,3 +6,5 @@ mod export;
 mod failures;
 mod import;
 mod tables;
+
+pub(crate) use cluster::Cluster;
