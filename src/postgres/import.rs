@@ -171,6 +171,9 @@ impl Import<'_> {
             Err(Refusal::Import(error)) => return Err(error),
             Err(Refusal::Row(reason)) => reason,
         };
+        if what == What::Redeemed {
+            self.use_up(&row, at).map_err(ended)?;
+        }
         self.imported.rejected += 1;
         let table = match what {
             What::Joined | What::Invited => "waitlist",
@@ -335,6 +338,16 @@ impl Import<'_> {
             writer.redeemed(code, person, &email, at)?;
         }
         self.imported.redemptions += 1;
+        Ok(())
+    }
+
+    /// Whoever used it cannot be taken, and nobody else may use the code again.
+    fn use_up(&mut self, row: &Row, at: Option<Timestamp>) -> Result<(), Refusal> {
+        let at = at.unwrap_or(self.now).clamp(Timestamp::default(), self.now);
+        let Ok(code) = self.code(row.get(1)) else { return Ok(()) };
+        if let Some(writer) = self.writer.as_mut().filter(|_| self.codes.contains(&code)) {
+            writer.used_up(code, at)?;
+        }
         Ok(())
     }
 

@@ -52,6 +52,9 @@ INSERT INTO invite_codes
 ('VOBEE-00000000000C', NULL, 'BATCH-1', '2025-12-02', '2025-12-09', NULL, NULL, 'expired'),
 ('VOBEE-00000000000D', NULL, 'BATCH-1', '2025-12-02', '2199-01-01', NULL, NULL, 'revoked'),
 ('VOBEE-00000000000E', NULL, 'BATCH-1', '2025-12-02', '2199-01-01', NULL, NULL, 'lent'),
+('VOBEE-000000000010', NULL, 'BATCH-1', '2025-12-02', '2199-01-01', 'Eve@example.com',
+    '2025-12-07 10:00:00', 'used'),
+('VOBEE-000000000011', NULL, 'BATCH-1', '2025-12-02', '2199-01-01', 'nobody', '2025-12-07', 'used'),
 ('VOBEE-00000000000F', NULL, 'BATCH-1', '2025-12-02', '2199-01-01', NULL, NULL, 'used'),
 ('OTHER-1', NULL, 'BATCH-1', '2025-12-02', '2199-01-01', NULL, NULL, 'active');
 INSERT INTO referrals (id, inviter_email, invited_email, invite_code, created_at) VALUES
@@ -80,13 +83,15 @@ fn rows_keep_their_times_order_codes_and_edges_and_what_cannot_be_taken_is_told(
     }
     let counts = ["people", "merged", "codes", "redemptions", "referrals", "rejected"];
     let counts = counts.map(|field| told[field].as_u64().expect("a number"));
-    assert_eq!(counts, [4, 1, 5, 1, 2, 5], "{told}");
+    assert_eq!(counts, [4, 1, 7, 1, 2, 7], "{told}");
     let rejects = std::fs::read_to_string(data.with_extension("rejects")).expect("a file");
     for (key, reason) in [
         ("000000000005", "is not an e-mail address"),
         ("000000000006", "its time is in the future"),
         ("VOBEE-00000000000E", "its status lent is not known"),
         ("OTHER-1", "is not an invite code"),
+        ("VOBEE-000000000010", "came in with another code before"),
+        ("VOBEE-000000000011", "is not an e-mail address"),
         ("9000-000000000003", "both addresses are one person's"),
     ] {
         let line = rejects.lines().find(|line| line.contains(key)).expect(key);
@@ -105,10 +110,17 @@ fn rows_keep_their_times_order_codes_and_edges_and_what_cannot_be_taken_is_told(
         (&eve["state"], &eve["invited_at"]),
         (&"member".into(), &"2025-12-04T10:00:00Z".into())
     );
-    for (code, status) in
-        [("A", "active"), ("B", "used"), ("C", "expired"), ("D", "revoked"), ("F", "used")]
-    {
-        let path = format!("/api/invites/VOBEE-00000000000{code}/status");
+    for (code, status) in [
+        ("0A", "active"),
+        ("0B", "used"),
+        ("0C", "expired"),
+        ("0D", "revoked"),
+        ("0F", "used"),
+        // Whoever used these cannot be taken, and nobody else may use them again.
+        ("10", "used"),
+        ("11", "used"),
+    ] {
+        let path = format!("/api/invites/VOBEE-0000000000{code}/status");
         assert_eq!(admin.get(&path).expect(200)["status"], status, "{code}");
     }
     let quality = admin.get("/api/referrals/ada@example.com/analytics").expect(200);
