@@ -10,6 +10,7 @@ mod disposable;
 pub mod http;
 pub mod keys;
 mod policies;
+pub mod postgres;
 pub mod shutdown;
 pub mod telemetry;
 mod waves;

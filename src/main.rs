@@ -37,6 +37,14 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
             return runtime()?.block_on(cli::compact::run(options, &config, output));
         }
         Some(Command::Openapi) => cli::openapi::run(output)?,
+        Some(Command::Postgres(options)) => {
+            let config = config()?;
+            return runtime()?.block_on(cli::postgres::run(options, &config, output));
+        }
+        Some(Command::Import(options)) => {
+            let config = config()?;
+            return runtime()?.block_on(cli::import::run(options, &config, output));
+        }
         Some(Command::Version(options)) => cli::version::run(options, output)?,
     }
     Ok(exit::OK)

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::waitlist::Schedule;
-use actors::{Engine, Identity, OpenError, Options, Recovery};
+use actors::{Engine, Identity, OpenError, Options, Recovery, snapshotter};
 use metrics_exporter_prometheus::BuildError;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -27,6 +27,7 @@ use crate::http::{
 };
 use crate::keys::{self, Keyring};
 use crate::load::{self, Meter};
+use crate::postgres::{self, Address, AddressError, Export};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Recorder, StartTime};
 use crate::waves;
@@ -80,6 +81,9 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
+    /// The address of the database for a copy.
+    #[error("cannot export")]
+    Postgres(#[from] AddressError),
     /// Another recorder is installed in this process.
     #[error("cannot record metrics")]
     Recorder(#[from] BuildError),
@@ -95,22 +99,21 @@ pub enum RunError {
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let start = StartTime::now();
     telemetry::start_log(&config.log);
-    let host = config.server.host;
-    if config.server.open && !host.to_canonical().is_loopback() {
-        return Err(RunError::OpenBeyondLoopback(host));
-    }
+    keep_open_within(&config.server)?;
     let recorder = Recorder::install(start)?;
+    let export = export(&config)?;
     let (keys, identity) = directory(&config.storage.dir)?;
     let disposable = disposable_domains(&config.fraud.disposable_domains)?;
-    let (engine, recovery) = Engine::open(options(&config, &disposable), identity).await?;
-    let path = &config.storage.dir;
-    backup::sweep(path).map_err(|source| RunError::Directory { path: path.clone(), source })?;
+    let options = options(&config, export.as_ref(), &disposable);
+    let (engine, recovery) = Engine::open(options, identity).await?;
+    sweep(&config.storage.dir)?;
     let listeners = listen(&config.server).await?;
     announce(&config, &keys, &listeners, &recovery);
 
     let limits = limits(&config);
     let drain = Duration::from_secs(config.server.drain_seconds.into());
     let draining = Shutdown::new();
+    let export = export.map(|export| postgres::watch(engine.clone(), export)).unzip();
     let node = Arc::new(Node {
         engine: engine.clone(),
         doorkeeper: Doorkeeper {
@@ -133,6 +136,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         start,
         draining: draining.clone(),
         complaints: Complaints::default(),
+        export: export.0,
     });
     let stop = Shutdown::new();
     let mut servers = JoinSet::new();
@@ -140,7 +144,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         let router = http::router(&node, service);
         servers.spawn(accept::serve(listener, router, limits.clone(), stop.clone()));
     }
-    let mut background = background(node, recorder, config.waves.schedule());
+    let mut background = background(node, recorder, config.waves.schedule(), export.1);
     background.spawn(disposable.follow());
 
     let outcome = tokio::select! {
@@ -163,6 +167,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     outcome
 }
 
+/// Whoever reaches a node without keys may do everything.
+fn keep_open_within(server: &Server) -> Result<(), RunError> {
+    if server.open && !server.host.to_canonical().is_loopback() {
+        return Err(RunError::OpenBeyondLoopback(server.host));
+    }
+    Ok(())
+}
+
 /// Writes the state down, so that the next start replays nothing, if that is done in time. If not,
 /// nothing is lost: the next start replays what came after the snapshot before.
 async fn snapshot_at_shutdown(engine: &Engine, deadline: tokio::time::Instant) {
@@ -178,6 +190,11 @@ async fn snapshot_at_shutdown(engine: &Engine, deadline: tokio::time::Instant) {
     }
 }
 
+/// Removes what a backup has left half done.
+fn sweep(path: &Path) -> Result<(), RunError> {
+    backup::sweep(path).map_err(|source| RunError::Directory { path: path.to_owned(), source })
+}
+
 fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
     let wrong = |source| RunError::Directory { path: path.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
@@ -191,7 +208,9 @@ fn disposable_domains(file: &str) -> Result<disposable::Source, RunError> {
         .map_err(|source| RunError::DisposableDomains { path: file.into(), source })
 }
 
-fn options(config: &Config, disposable: &disposable::Source) -> Options {
+fn options(config: &Config, export: Option<&Export>, disposable: &disposable::Source) -> Options {
+    let kept_bytes = export.map_or(0, |export| export.lag_bytes_max);
+    let snapshots = config.snapshots.policy(&config.archive);
     Options {
         dir: config.storage.dir.clone(),
         policies: config.policies(),
@@ -199,10 +218,21 @@ fn options(config: &Config, disposable: &disposable::Source) -> Options {
         timeout: Duration::from_secs(config.server.request_timeout_seconds.into()),
         cache_bytes: config.storage.cache_bytes,
         accept_loss: config.storage.accept_loss,
-        snapshots: config.snapshots.policy(&config.archive),
+        snapshots: snapshotter::Policy { kept_bytes, ..snapshots },
         disposable: disposable.domains.clone(),
         clock: actors::Clock::system(),
     }
+}
+
+/// The copy in a database, where one is asked for.
+fn export(config: &Config) -> Result<Option<Export>, RunError> {
+    let environment = std::env::var("DATABASE_URL").ok();
+    let address = Address::configured(&config.postgres, environment.as_deref())?;
+    Ok(address.map(|address| Export {
+        address,
+        code_prefix: config.invites.prefix.clone(),
+        lag_bytes_max: config.postgres.lag_max_bytes,
+    }))
 }
 
 fn limits(config: &Config) -> Limits {
@@ -280,8 +310,16 @@ fn announce(
 }
 
 /// What goes on beside the requests.
-fn background(node: Arc<Node>, recorder: Recorder, schedule: Option<Schedule>) -> JoinSet<()> {
+fn background(
+    node: Arc<Node>,
+    recorder: Recorder,
+    schedule: Option<Schedule>,
+    exporting: Option<impl Future<Output = ()> + Send + 'static>,
+) -> JoinSet<()> {
     let mut background = JoinSet::new();
+    if let Some(exporting) = exporting {
+        background.spawn(exporting);
+    }
     background.spawn(recorder.keep_up());
     background.spawn(load::watch(node.engine.clone(), Meter::new(&node.dir)));
     if let Some(schedule) = schedule {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::postgres::Cluster;
 use crate::shipped::{dashboard_queries, list, root, selectors, text, yaml};
 use crate::support::Server;
 
@@ -25,7 +26,8 @@ const RATE_INTERVAL: &str = "1m";
 
 #[test]
 fn a_real_prometheus_answers_every_shipped_query_with_data() {
-    let server = Server::start();
+    let cluster = Cluster::start();
+    let server = Server::with(&[("VOBEE_POSTGRES__URL_FILE", &cluster.url_file())]);
     launch(&server);
     let prometheus = Prometheus::scraping(host_of(server.base_url()));
     wait_for("a first scrape", || prometheus.value("up{job=\"vobee\"} == 1"));

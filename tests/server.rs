@@ -6,6 +6,7 @@ mod contract;
 mod durability;
 mod launch;
 mod observability;
+mod postgres;
 mod schemathesis;
 mod shipped;
 mod support;

@@ -11,7 +11,7 @@ use crate::shipped::{
 };
 
 /// Every family that the node exports, under the name that its series have.
-const METRICS: [&str; 58] = [
+const METRICS: [&str; 61] = [
     "vobee_waitlist_joins_total",
     "vobee_waitlist_join_rejections_total",
     "vobee_waitlist_entries",
@@ -49,6 +49,9 @@ const METRICS: [&str; 58] = [
     "vobee_recovery_seconds",
     "vobee_recovered_events",
     "vobee_snapshot_last_success_timestamp_seconds",
+    "vobee_postgres_export_rows_total",
+    "vobee_postgres_export_lag_events",
+    "vobee_postgres_export_last_success_timestamp_seconds",
     "vobee_storage_free_bytes",
     "vobee_http_requests_total",
     "vobee_http_request_duration_seconds_bucket",

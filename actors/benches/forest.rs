@@ -1,10 +1,11 @@
 //! How long one question to a large referral graph takes, asked of a running engine: mailbox,
 //! answer and all, but no HTTP. `cargo bench -p vobee-actors --bench forest [-- --edges N]`.
 //!
-//! Everybody is brought by somebody from before, drawn at random, so that the tree is one, about as
-//! deep as such trees grow (a random recursive tree), and its root has the largest subtree there is.
+//! Everybody is brought by somebody from before, drawn at random (a random recursive tree), so that
+//! there is one tree, and its root has the largest subtree there is.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use actors::fraud::DisposableDomains;
@@ -80,7 +81,7 @@ async fn grow(engine: &Engine, edges: u32) -> Result<(), Failure> {
     while let Some(shared) = under_way.join_next().await {
         shared?.map_err(told)?;
     }
-    println!("{edges} shares in {:.1} s", began.elapsed().as_secs_f64());
+    say(&format!("{edges} shares in {:.1} s", began.elapsed().as_secs_f64()));
     Ok(())
 }
 
@@ -100,7 +101,12 @@ fn tell(what: impl Display, times: &mut [Duration]) {
     times.sort_unstable();
     let micros = |at: usize| times[at].as_secs_f64() * 1e6;
     let (median, worst) = (micros(times.len() / 2), micros(times.len() - 1));
-    println!("{what}: median {median:.0} µs, slowest {worst:.0} µs");
+    say(&format!("{what}: median {median:.0} µs, slowest {worst:.0} µs"));
+}
+
+/// A reader that has gone away wants no more.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn told(error: impl std::fmt::Debug) -> Failure {

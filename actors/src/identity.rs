@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::fraud::{Marks, Origin};
-use crate::ids::{Email, PersonId};
+use crate::ids::{Email, PersonId, Uuid};
 
 const TOKEN_PREFIX: &str = "person_";
 const TAG_BYTES: usize = 16;
@@ -32,6 +32,7 @@ pub struct Identity {
     token: Hmac<Sha256>,
     origin: Hmac<Sha256>,
     rounds: [u64; ROUNDS],
+    node: u128,
 }
 
 impl std::fmt::Debug for Identity {
@@ -57,12 +58,21 @@ impl Identity {
             mac.update(&[u8::try_from(round).unwrap_or(0)]);
             *key = u64::from_le_bytes(head(&mac.finalize().into_bytes()));
         }
+        let node: [u8; 16] = head(&keyed(b"vobee node id").finalize().into_bytes());
+        let node = uuid::Builder::from_custom_bytes(node).into_uuid().as_u128();
         Self {
             person: keyed(b"vobee person id"),
             token: keyed(b"vobee person token"),
             origin: keyed(b"vobee origin"),
             rounds,
+            node,
         }
+    }
+
+    /// Names the node, and all that come from a backup of it; is no secret.
+    #[must_use]
+    pub fn node(&self) -> Uuid {
+        Uuid(self.node)
     }
 
     /// The person behind an address: HMAC-SHA-256 of its folded form, cut to a version 8 UUID (RFC

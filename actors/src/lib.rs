@@ -16,7 +16,9 @@
 //! | `supervisor` | starts actors, and starts them again |
 //! | [`fraud`] | signs that somebody is not who they seem, and what they weigh |
 //! | [`event`], `record` | the union of events, and their form in the journal |
+//! | [`export`] | the journal as changes of rows, for a database outside |
 //! | [`policies`] | where everybody would stand under another scoring policy |
+//! | [`import`] | the journal of a new node from what somebody else has kept |
 //! | `image`, `snapshotter` | a state on disk, and who puts it there |
 //! | [`ids`], [`identity`] | names of things, and what follows from an address |
 //! | [`clock`], [`entropy`] | the only files that ask for the time and for random bytes |
@@ -38,10 +40,12 @@ pub mod engine;
 pub mod entropy;
 pub mod error;
 pub mod event;
+pub mod export;
 pub mod fraud;
 pub mod identity;
 pub mod ids;
 mod image;
+pub mod import;
 pub mod invites;
 mod mailbox;
 pub mod past;

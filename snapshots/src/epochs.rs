@@ -15,6 +15,7 @@ use crate::archive::{self, Archive, ArchiveWriter, Archived, Link};
 use crate::disk::Disk;
 use crate::frame::{self, Assembler, Flaw, Whole};
 use crate::journal::Reader;
+use crate::kept::Needed;
 use crate::record::RecordView;
 use crate::recovery::Base;
 use crate::snapshot::{self, Position, Snapshot};
@@ -38,12 +39,16 @@ pub(crate) struct Epoch {
 /// lock.
 pub(crate) struct Shared {
     dir: PathBuf,
-    disk: Arc<dyn Disk>,
+    pub(crate) disk: Arc<dyn Disk>,
     /// Oldest first; the last is written to.
     epochs: RwLock<Vec<Arc<Epoch>>>,
     /// The store of the next epoch, opened before anybody waits for it.
     prepared: Mutex<Option<Box<dyn Store>>>,
     base: RwLock<Option<Arc<Snapshot>>>,
+    /// What somebody who reads behind the others has yet to read.
+    pub(crate) needed: Mutex<Needed>,
+    /// Taken by whoever opens, or removes, a closed epoch that is on disk only.
+    pub(crate) closed: Mutex<()>,
     /// Held by every moment: what it reads is not removed under it.
     pub(crate) moments: Arc<()>,
     /// One more than the last durable record.
@@ -67,6 +72,8 @@ impl Shared {
             epochs: RwLock::new(epochs),
             prepared: Mutex::default(),
             base: RwLock::new(base.map(Arc::new)),
+            needed: Mutex::default(),
+            closed: Mutex::default(),
             moments: Arc::default(),
             next_seq: AtomicU64::new(next_seq),
             _lock: lock,
@@ -294,12 +301,15 @@ impl Epochs {
         let open = self.0.open_epochs().into_iter().find(|open| open.number == epoch);
         match open {
             Some(open) => links(open.store.as_ref(), visit),
-            None => links(self.0.disk.open_store(epoch)?.as_ref(), visit),
+            None => {
+                let _mine = self.0.closed.lock().unwrap_or_else(PoisonError::into_inner);
+                links(self.0.disk.open_store(epoch)?.as_ref(), visit)
+            }
         }
     }
 
     /// Where an epoch that is covered by a snapshot begins.
-    fn beginning(&self, epoch: u64) -> Result<Base, Error> {
+    pub(crate) fn beginning(&self, epoch: u64) -> Result<Base, Error> {
         if epoch == layout::EPOCH_FIRST {
             return Ok(Base::BEGINNING);
         }
@@ -343,7 +353,7 @@ impl Epochs {
 
     /// Closes the epochs that the newest snapshot covers, and removes what is no longer needed:
     /// snapshots but the newest two, and the epochs that the older of them covers. With `archived`,
-    /// an epoch stays until it is in the archive.
+    /// an epoch stays until it is in the archive; without, those stay that somebody needs.
     ///
     /// As long as a [`Moment`](crate::Moment) is held nothing goes, and the answer is false.
     ///
@@ -360,8 +370,11 @@ impl Epochs {
         let snapshots = layout::snapshots(&self.0.dir)?;
         let Some(older) = snapshots.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(true) };
         // Before the snapshots: whether an epoch is in the archive is told by where it begins.
+        let needed = if archived { u64::MAX } else { self.first_needed(snapshots[older])? };
         for epoch in self.0.disk.epochs()? {
-            if epoch <= snapshots[older] && (!archived || self.is_archived(epoch)?) {
+            let covered = epoch <= snapshots[older] && epoch < needed;
+            if covered && (!archived || self.is_archived(epoch)?) {
+                let _mine = self.0.closed.lock().unwrap_or_else(PoisonError::into_inner);
                 self.0.disk.remove_epoch(epoch)?;
             }
         }

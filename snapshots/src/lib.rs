@@ -16,6 +16,7 @@
 //! | `sled_journal.rs` | the journal over that store |
 //! | `epochs.rs` | the epochs of a journal, and the snapshots between them |
 //! | `snapshot.rs` | a state at one seq, in one file |
+//! | `kept.rs` | closed epochs that stay for somebody who reads behind the others |
 //! | `archive/` | a closed epoch, compressed, for as long as anybody may ask |
 //! | `moment.rs` | all of it at one moment, for a backup, and the way back |
 //! | `layout.rs` | where everything lies in a data directory |
@@ -37,6 +38,7 @@ mod error;
 mod files;
 mod frame;
 mod journal;
+mod kept;
 mod layout;
 mod lock;
 mod moment;
@@ -56,6 +58,7 @@ pub use epochs::{Epochs, Progress};
 pub use error::Error;
 pub use frame::FRAME_BYTES_MAX;
 pub use journal::{Appended, Journal, Reader};
+pub use kept::Released;
 pub use layout::{archive_dir, archive_path};
 pub use lock::DataLock;
 pub use moment::{Moment, restore_journal};

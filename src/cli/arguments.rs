@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{backup, compact, config, keys, simulate, verify, version};
+use super::{backup, compact, config, import, keys, postgres, simulate, verify, version};
 use crate::config::{Flag, Sources};
 
 /// Decides who gets into a product and when: waitlist, invite codes, referrals, quality gates.
@@ -41,6 +41,10 @@ pub enum Command {
     Compact(compact::Options),
     /// Print the OpenAPI document
     Openapi,
+    /// Make, fill, compare and look at the copy of everything in PostgreSQL
+    Postgres(postgres::Options),
+    /// Make the data directory of a new node from a database
+    Import(import::Options),
     /// Print the version
     Version(version::Options),
 }

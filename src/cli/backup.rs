@@ -96,6 +96,11 @@ pub fn restore(
     tell(&restored, dir, options.json, output)
 }
 
+/// Copies a running node into a file, for another command.
+pub(super) async fn fetch(node: &Node, file: &Path) -> anyhow::Result<()> {
+    create(node, file).await?.keep(file)
+}
+
 async fn create(node: &Node, file: &Path) -> anyhow::Result<Part> {
     ensure!(!file.exists(), "{} is there already; choose another name", file.display());
     let part = Part::create(file)?;

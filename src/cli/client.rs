@@ -9,6 +9,7 @@ use axum::body::Body;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HOST};
+use hyper::http::request::Builder;
 use hyper::{Request, Response, client};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -74,13 +75,28 @@ impl Node {
     /// # Errors
     /// [`Refused`] when the node cannot be reached or says no, with what it says.
     pub async fn post(&self, path: &str) -> anyhow::Result<Response<Incoming>> {
+        self.send(Request::post(path)).await
+    }
+
+    /// Gets an answer of success.
+    ///
+    /// # Errors
+    /// As for [`post`](Self::post), and when the answer is no JSON.
+    pub async fn get_json(&self, path: &str) -> anyhow::Result<serde_json::Value> {
+        let body = self.send(Request::get(path)).await?.into_body();
+        let body = Limited::new(body, PROBLEM_BYTES_MAX).collect().await;
+        let text = body.map_err(|_| Refused("the answer breaks off".to_owned()))?.to_bytes();
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    async fn send(&self, request: Builder) -> anyhow::Result<Response<Incoming>> {
         let address = self.address;
         let unreachable = || Refused(format!("no node answers at {address}; is it running?"));
         let stream = tokio::time::timeout(CONNECT_MAX, TcpStream::connect(address)).await;
         let stream = stream.map_err(|_| unreachable())?.map_err(|_| unreachable())?;
         let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let mut request = Request::post(path).header(HOST, address.to_string());
+        let mut request = request.header(HOST, address.to_string());
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }

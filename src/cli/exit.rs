@@ -20,8 +20,12 @@ pub const CONFIGURATION: u8 = 3;
 pub const IN_USE: u8 = 4;
 /// The data is damaged.
 pub const DAMAGED: u8 = 5;
+/// Finished, without rows that could not be taken.
+pub const REJECTED: u8 = 6;
 /// The node refused, or could not be reached.
 pub const REFUSED: u8 = 7;
+/// A check found problems.
+pub const PROBLEMS: u8 = 8;
 /// Somebody pressed Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
 use super::{
-    Archive, Fraud, Invites, Limits, Log, Metrics, Quality, Referrals, Server, Snapshots, Storage,
-    Waitlist, Waves, archive, fraud, invites, limits, log, metrics, quality, referrals, server,
-    snapshots, storage, waitlist, waves,
+    Archive, Fraud, Invites, Limits, Log, Metrics, Postgres, Quality, Referrals, Server, Snapshots,
+    Storage, Waitlist, Waves, archive, fraud, invites, limits, log, metrics, postgres, quality,
+    referrals, server, snapshots, storage, waitlist, waves,
 };
 
 /// Every setting of a node. The default is the one that `config/vobee.toml` shows.
@@ -34,6 +34,8 @@ pub struct Config {
     pub fraud: Fraud,
     /// Quality gates.
     pub quality: Quality,
+    /// A copy in a database.
+    pub postgres: Postgres,
     /// The log.
     pub log: Log,
     /// The Prometheus endpoint.
@@ -52,7 +54,7 @@ impl Config {
 
 /// Every setting there is, in the order of the shipped file.
 pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
-    const ALL: [&[Rule]; 13] = [
+    const ALL: [&[Rule]; 14] = [
         server::RULES,
         storage::RULES,
         snapshots::RULES,
@@ -64,6 +66,7 @@ pub(super) fn rules() -> impl Iterator<Item = &'static Rule> {
         referrals::RULES,
         fraud::RULES,
         quality::RULES,
+        postgres::RULES,
         log::RULES,
         metrics::RULES,
     ];

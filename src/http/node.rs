@@ -9,6 +9,7 @@ use actors::Engine;
 use tokio::sync::Semaphore;
 
 use super::{Admission, Doorkeeper, Guesses, Proxies};
+use crate::postgres::Status;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Recorder, StartTime};
 
@@ -33,6 +34,8 @@ pub(crate) struct Node {
     /// Thrown first of all when the node is to stop, so that nobody new is sent here.
     pub(crate) draining: Shutdown,
     pub(crate) complaints: Complaints,
+    /// How the copy in a database does, where there is one.
+    pub(crate) export: Option<Status>,
 }
 
 impl Node {

@@ -82,6 +82,12 @@ pub(super) const FAMILIES: &[Family] = &[
     histogram("vobee_snapshot_duration_seconds", "From the end of an epoch to its snapshot."),
     gauge("vobee_snapshot_size_bytes", "Size of the newest snapshot."),
     counter("vobee_snapshot_failures_total", "Snapshots that were not taken; the journal grows."),
+    counter("vobee_postgres_export_rows_total", "Rows that went to PostgreSQL, by result."),
+    gauge("vobee_postgres_export_lag_events", "Events that PostgreSQL has not got yet."),
+    gauge(
+        "vobee_postgres_export_last_success_timestamp_seconds",
+        "When the export last reached PostgreSQL; the start of the process before the first time.",
+    ),
     gauge("vobee_storage_free_bytes", "Bytes free where the data directory lies."),
     counter("vobee_http_requests_total", "Requests answered, by route, method and status."),
     histogram("vobee_http_request_duration_seconds", "From the head of a request to its answer."),
@@ -121,6 +127,7 @@ const COUNTED: &[(&str, &str, &[&str])] = &[
         "reason",
         &["self_referral", "referral_cycle", "already_referred", "already_member", "graph_full"],
     ),
+    ("vobee_postgres_export_rows_total", "result", &["written", "failed"]),
     ("vobee_gate_decisions_total", "decision", &["open", "halved", "paused", "forced"]),
 ];
 

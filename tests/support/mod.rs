@@ -190,6 +190,11 @@ impl Server {
         self.start_again();
     }
 
+    /// A setting from the next start on.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
     pub(crate) fn start_again(&mut self) {
         self.start_without_waiting();
         self.wait_until_ready();
@@ -261,21 +266,24 @@ impl Drop for Server {
 /// connection of another test takes one while a node is down, and each test process looks elsewhere
 /// first.
 fn free_ports() -> [u16; 5] {
+    [(); 5].map(|()| free_port())
+}
+
+/// One of them.
+pub(crate) fn free_port() -> u16 {
     const FIRST: u32 = 12_000;
     const COUNT: u32 = 20_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id().wrapping_mul(50);
-    [(); 5].map(|()| {
-        loop {
-            let next = NEXT.fetch_add(1, Ordering::Relaxed);
-            assert!(next < COUNT, "every port is taken");
-            let port = FIRST + start.wrapping_add(next) % COUNT;
-            let port = u16::try_from(port).expect("the range ends below the highest port");
-            if is_free(port) {
-                return port;
-            }
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(next < COUNT, "every port is taken");
+        let port = FIRST + start.wrapping_add(next) % COUNT;
+        let port = u16::try_from(port).expect("the range ends below the highest port");
+        if is_free(port) {
+            return port;
         }
-    })
+    }
 }
 
 fn is_free(port: u16) -> bool {

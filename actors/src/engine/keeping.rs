@@ -41,6 +41,8 @@ impl Engine {
         // What is appended from now on has no text of theirs, but the epoch that is written to now
         // may. A snapshot that was left over from a failure ends one before it.
         let epoch = self.0.snapshotter.epochs.progress().epoch;
+        // Text that is to go does not wait for whoever reads behind the others.
+        let _released = self.0.snapshotter.epochs.release();
         let (mut erased, mut took, mut covering) = (0, Duration::ZERO, 0);
         let mut tidied = Ok(());
         loop {

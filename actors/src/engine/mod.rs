@@ -9,6 +9,7 @@
 //! What is deliberately absent: HTTP, files other than the journal's, signals, and global state. A
 //! process may hold several engines.
 
+mod export;
 mod invites;
 mod keeping;
 mod open;

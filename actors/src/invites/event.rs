@@ -17,6 +17,18 @@ pub enum Channel {
     Wave,
 }
 
+impl Channel {
+    /// The name in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Reward => "reward",
+            Self::Wave => "wave",
+        }
+    }
+}
+
 /// What has happened. Tags are persisted and never reused: 1 Issued, 2 Redeemed, 3 Bound, 4
 /// Departed, 5 Reserved, 6 Released, 7 Revoked, 8 Restored, 9 Extended, 10 Sent, 11 Withdrawn.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,6 +23,7 @@ mod holds;
 mod image;
 #[cfg(test)]
 mod property;
+mod rows;
 mod state;
 
 pub(crate) use actor::{CANDIDATES_SPARE, Handle, Invites};

@@ -42,7 +42,7 @@ impl Cause {
         match event {
             Event::Joined { .. } => Self::JoinedAbove,
             Event::Boosted { person: boosted, .. } if *boosted == person => Self::OwnScore,
-            Event::Credited { people } if people.iter().any(|(one, _)| *one == person) => {
+            Event::Credited { people } if people.iter().any(|(one, ..)| *one == person) => {
                 Self::OwnScore
             }
             Event::Boosted { .. } | Event::Credited { .. } => Self::Boosted,

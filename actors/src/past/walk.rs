@@ -130,7 +130,7 @@ impl Walk<'_> {
     }
 
     /// The records from `first` on, from the archive as far as that goes, until `visit` has enough.
-    fn records(
+    pub(crate) fn records(
         &self,
         first: Seq,
         visit: &mut dyn FnMut(RecordView<'_>) -> bool,

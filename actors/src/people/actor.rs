@@ -78,6 +78,13 @@ impl People {
         self.book.get(person).and_then(text::decode)
     }
 
+    /// Everybody of whom something is known, with what it is, and whether that is a whole profile.
+    pub(crate) fn everybody(&self) -> impl Iterator<Item = (PersonId, Profile, bool)> {
+        self.book.texts().filter_map(|(person, text)| {
+            text::told(text).map(|(profile, whole)| (person, profile, whole))
+        })
+    }
+
     fn take_in(&mut self, sections: &[Section]) {
         for Section { owner, text, .. } in sections {
             let person = PersonId::from_owner(*owner);
@@ -96,6 +103,24 @@ impl People {
             self.book.remove(*person);
         }
     }
+}
+
+/// Hands out every person and text of an image; the newest record that is in it.
+pub(crate) fn saved(
+    version: u16,
+    input: &mut ImageReader<'_>,
+    each: &mut dyn FnMut(PersonId, &[u8]),
+) -> Result<Seq, Unreadable> {
+    if version != 1 {
+        return Err(Unreadable::new(format!("people image version {version}")));
+    }
+    let at = input.take()?;
+    let mut text = Vec::new();
+    for _ in 0..input.take::<u64>()? {
+        let person = input.bytes(&mut text)?;
+        each(PersonId(person), &text);
+    }
+    Ok(at)
 }
 
 impl Role for People {
@@ -130,15 +155,7 @@ impl Role for People {
     }
 
     fn restore(&mut self, version: u16, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
-        if version != 1 {
-            return Err(Unreadable::new(format!("people image version {version}")));
-        }
-        self.at = input.take()?;
-        let mut text = Vec::new();
-        for _ in 0..input.take::<u64>()? {
-            let person = input.bytes(&mut text)?;
-            self.book.put(PersonId(person), &text);
-        }
+        self.at = saved(version, input, &mut |person, text| self.book.put(person, text))?;
         Ok(())
     }
 

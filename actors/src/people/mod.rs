@@ -11,6 +11,6 @@ mod actor;
 mod book;
 mod text;
 
-pub(crate) use actor::{Handle, People};
+pub(crate) use actor::{Handle, People, saved};
 pub use text::Profile;
-pub(crate) use text::Text;
+pub(crate) use text::{Text, told};

@@ -101,6 +101,12 @@ pub(super) fn decode(text: &[u8]) -> Option<Profile> {
     }
 }
 
+/// What a section says for the book, and whether it replaces what was known.
+pub(crate) fn told(text: &[u8]) -> Option<(Profile, bool)> {
+    let whole = matches!(entry(text), Entry::Whole);
+    decode(text).map(|profile| (profile, whole))
+}
+
 /// The use case in a profile, without the rest; None for anything else.
 pub(super) fn use_case(text: &[u8]) -> Option<&str> {
     let (&kind, mut rest) = text.split_first()?;

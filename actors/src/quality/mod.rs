@@ -25,6 +25,7 @@ mod image;
 #[cfg(test)]
 mod model;
 mod ratio;
+mod rows;
 mod state;
 mod trust;
 mod window;

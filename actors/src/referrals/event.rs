@@ -193,7 +193,7 @@ impl Event {
     }
 
     /// Somebody's life went on, and nothing else.
-    pub(super) fn progressed(people: Vec<(PersonId, ReferralState)>) -> Self {
+    pub(crate) fn progressed(people: Vec<(PersonId, ReferralState)>) -> Self {
         let (mailboxes, suspicions, credits) = (Vec::new(), Vec::new(), Vec::new());
         Self::Progressed { people, mailboxes, suspicions, credits, from: None }
     }

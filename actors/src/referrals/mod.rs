@@ -24,6 +24,7 @@ mod policy;
 mod property;
 mod reads;
 mod review;
+mod rows;
 mod score;
 mod spellings;
 mod state;

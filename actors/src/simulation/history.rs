@@ -272,7 +272,7 @@ impl History {
                 self.counted(Effect::Boosted(person, points));
             }
             waitlist::Event::Credited { ref people } => {
-                people.iter().try_for_each(|&(person, total)| self.credit(person, total))?;
+                people.iter().try_for_each(|&(person, total, _)| self.credit(person, total))?;
             }
             waitlist::Event::Left { person, was } => {
                 if self.move_to(person, None) != Some(was) {

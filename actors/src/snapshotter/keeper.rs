@@ -56,6 +56,9 @@ impl Keeper {
     pub(crate) fn start(self) -> Snapshotter {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let epochs = self.epochs.clone();
+        if self.policy.kept_bytes > 0 {
+            epochs.need(Some(1), self.policy.kept_bytes);
+        }
         let worker = Worker {
             epochs: self.epochs,
             children: self.children.into(),

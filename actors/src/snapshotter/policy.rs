@@ -27,6 +27,9 @@ pub struct Policy {
     pub every: Duration,
     /// What happens to the records.
     pub archive: Archive,
+    /// Without an archive: so many bytes of closed epochs stay for somebody who reads behind the
+    /// others, until it is known what they need.
+    pub kept_bytes: u64,
 }
 
 impl Default for Policy {
@@ -36,6 +39,7 @@ impl Default for Policy {
             bytes: 512 << 20,
             every: Duration::from_secs(3_600),
             archive: Archive::default(),
+            kept_bytes: 0,
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Message {
     Wave(Wave, Ask<Invited>),
     Standing(PersonId, Ask<Standing>),
     Page(Option<u64>, usize, Ask<Page>),
+    /// The places of several people, in their order; None for those who do not wait.
+    Places(Vec<PersonId>, Ask<Vec<Option<u64>>>),
     Stats(Ask<Stats>),
     /// Entries to copy: the number of the first, and how many.
     Stretch(u32, u32, Ask<Stretch>),
@@ -90,6 +92,14 @@ impl Handle {
         limit: usize,
     ) -> Result<Page, Error> {
         self.0.ask(now, None, |ask| Message::Page(after, limit, ask)).await
+    }
+
+    pub(crate) async fn places(
+        &self,
+        now: Timestamp,
+        people: Vec<PersonId>,
+    ) -> Result<Vec<Option<u64>>, Error> {
+        self.0.ask(now, None, |ask| Message::Places(people, ask)).await
     }
 
     pub(crate) async fn stats(&self, now: Timestamp) -> Result<Stats, Error> {
@@ -226,6 +236,11 @@ impl Domain for Waitlist {
             Message::Digest(ask) => {
                 let digest = cell.state.digest();
                 cell.answer(ask, Ok(digest));
+            }
+            Message::Places(people, ask) => {
+                let places = people.into_iter().map(|person| cell.state.place_of(person));
+                let places = places.collect();
+                cell.answer(ask, Ok(places));
             }
             Message::Stats(ask) => {
                 let stats = cell.state.stats(cell.time(ask.now));

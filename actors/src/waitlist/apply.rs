@@ -17,7 +17,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             state.note(person, &marks, at);
         }
         Event::Credited { ref people } => {
-            people.iter().for_each(|&(person, total)| state.credit(person, total));
+            people.iter().for_each(|&(person, total, _)| state.credit(person, total));
         }
         Event::Boosted { person, points } => state.boost(person, points),
         Event::Left { person, .. } => state.remove(person, at),

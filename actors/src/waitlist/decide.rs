@@ -69,10 +69,11 @@ fn signals(
 pub(super) fn on_credited(state: &State, credits: &[Credit]) -> Option<Event> {
     let totals = credits.iter().map(|credit| (credit.inviter, credit.total));
     let totals: BTreeMap<PersonId, i32> = totals.collect();
-    let news = |&(person, total): &(PersonId, i32)| {
-        state.find(person).is_some_and(|index| state.credited(index) != total)
+    let news = |(person, total): (PersonId, i32)| {
+        let more = total.saturating_sub(state.credited(state.find(person)?));
+        (more != 0).then_some((person, total, more))
     };
-    let people: Vec<_> = totals.into_iter().filter(news).collect();
+    let people: Vec<_> = totals.into_iter().filter_map(news).collect();
     (!people.is_empty()).then_some(Event::Credited { people })
 }
 

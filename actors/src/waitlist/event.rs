@@ -30,8 +30,9 @@ pub enum Event {
     },
     /// Scores changed because of referrals.
     Credited {
-        /// Whose, and how many points referrals give from now on, all in all.
-        people: Vec<(PersonId, i32)>,
+        /// Whose, how many points referrals give from now on, all in all, and how many more that
+        /// is.
+        people: Vec<(PersonId, i32, i32)>,
     },
     /// Somebody's score was changed by hand.
     Boosted {

@@ -21,6 +21,7 @@ mod event;
 mod image;
 mod line;
 mod queue;
+mod rows;
 mod schedule;
 mod scoring;
 mod state;

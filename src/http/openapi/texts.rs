@@ -102,8 +102,8 @@ texts! {
     AliveWord = words(["alive"]);
     /// The node takes writes.
     ReadyWord = words(["ready"]);
-    /// What has to be in order for the node to take writes.
-    CheckName = words(["running", "journal", "disk"]);
+    /// What is looked at: the first three have to be in order for the node to take writes.
+    CheckName = words(["running", "journal", "disk", "postgres"]);
 }
 
 /// Whatever prefix is configured, and the digits.

@@ -65,6 +65,8 @@ pub(in crate::http) struct Check {
     #[schema(value_type = openapi::CheckName)]
     name: &'static str,
     ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    says: Option<String>,
 }
 
 pub(in crate::http) async fn readyz(call: Call) -> Answer {
@@ -79,7 +81,13 @@ pub(in crate::http) async fn readyz(call: Call) -> Answer {
     }
     let verbose = call.parts.uri.query().is_some_and(|query| query.starts_with("verbose"));
     let checks = checks.iter().filter(|_| verbose);
-    let checks = checks.map(|(name, found)| Check { name, ok: found.is_ok() }).collect();
+    let checks = checks.map(|(name, found)| Check { name, ok: found.is_ok(), says: None });
+    // The node takes writes whatever becomes of the copy.
+    let export = call.node.export.iter().filter(|_| verbose).map(|export| {
+        let (ok, says) = export.check();
+        Check { name: "postgres", ok, says: Some(says) }
+    });
+    let checks = checks.chain(export).collect();
     ok(&Ready { status: "ready", checks })
 }
 

@@ -1,0 +1,10 @@
+//! The copy in PostgreSQL and the way in from there, with a real cluster of the test's own.
+
+mod cluster;
+mod commands;
+mod export;
+mod failures;
+mod import;
+mod tables;
+
+pub(crate) use cluster::Cluster;
