@@ -240,19 +240,8 @@ impl Writer {
             .map(|(person, email)| section(*person, &Text::Address(email)))
             .collect();
         self.count(at, |counted| counted.shares += 1)?;
-        let event = referrals::Event::Referred {
-            id,
-            inviter,
-            recipient,
-            state,
-            bind: Bind::Nothing,
-            mailboxes: [None; 2],
-            // Nobody was looked at when that happened.
-            shape: 0,
-            suspicion: None,
-            credits: Vec::new(),
-            from: None,
-        };
+        let people = [inviter, recipient];
+        let event = referrals::Event::referral(id, people, state, Bind::Nothing);
         self.push(event.into(), at, &sections)
     }
 

@@ -438,20 +438,7 @@ mod tests {
     }
 
     fn referral(inviter: PersonId, recipient: PersonId, state: ReferralState) -> Event {
-        let (id, bind, mailboxes) = (Uuid(9), Bind::Oldest, [None; 2]);
-        let (shape, suspicion, credits) = (0, None, Vec::new());
-        Event::Referred {
-            id,
-            inviter,
-            recipient,
-            state,
-            bind,
-            mailboxes,
-            shape,
-            suspicion,
-            credits,
-            from: None,
-        }
+        Event::referral(Uuid(9), [inviter, recipient], state, Bind::Oldest)
     }
 
     fn seen(state: &State, kind: Seen, now: Timestamp) -> Option<Event> {

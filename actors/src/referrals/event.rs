@@ -192,6 +192,27 @@ impl Event {
         }
     }
 
+    /// Somebody has an inviter, and nothing else is known of it.
+    pub(crate) fn referral(
+        id: Uuid,
+        [inviter, recipient]: [PersonId; 2],
+        state: ReferralState,
+        bind: Bind,
+    ) -> Self {
+        Self::Referred {
+            id,
+            inviter,
+            recipient,
+            state,
+            bind,
+            mailboxes: [None; 2],
+            shape: 0,
+            suspicion: None,
+            credits: Vec::new(),
+            from: None,
+        }
+    }
+
     /// Somebody's life went on, and nothing else.
     pub(crate) fn progressed(people: Vec<(PersonId, ReferralState)>) -> Self {
         let (mailboxes, suspicions, credits) = (Vec::new(), Vec::new(), Vec::new());

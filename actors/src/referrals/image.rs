@@ -180,18 +180,8 @@ mod tests {
     #[test]
     fn versions_1_and_2_still_open() {
         let mut state = State::default();
-        let event = Event::Referred {
-            id: Uuid(1),
-            inviter: PersonId(2),
-            recipient: PersonId(3),
-            state: ReferralState::Redeemed,
-            bind: Bind::Oldest,
-            mailboxes: [None; 2],
-            shape: 0,
-            suspicion: None,
-            credits: Vec::new(),
-            from: None,
-        };
+        let people = [PersonId(2), PersonId(3)];
+        let event = Event::referral(Uuid(1), people, ReferralState::Redeemed, Bind::Oldest);
         apply(&mut state, &event, Timestamp::from_micros(4));
         let mut old = Vec::new();
         let out = &mut ImageWriter(&mut old);

@@ -471,21 +471,7 @@ mod tests {
     }
 
     fn referred(inviter: u128, recipient: u128, state: ReferralState) -> Event {
-        let (inviter, recipient) = (PersonId(inviter), PersonId(recipient));
-        let (id, bind, mailboxes) = (Uuid(0), Bind::Oldest, [None; 2]);
-        let (shape, suspicion, credits) = (0, None, Vec::new());
-        Event::Referred {
-            id,
-            inviter,
-            recipient,
-            state,
-            bind,
-            mailboxes,
-            shape,
-            suspicion,
-            credits,
-            from: None,
-        }
+        Event::referral(Uuid(0), [inviter, recipient].map(PersonId), state, Bind::Oldest)
     }
 
     fn given(events: impl Iterator<Item = Event>) -> State {
