@@ -43,7 +43,8 @@ pub async fn run(options: &Options, config: &Config, output: &mut Output) -> any
     let url = match options.from.contains("://") {
         true => options.from.clone(),
         false => fs::read_to_string(&options.from)
-            .with_context(|| format!("cannot read {}", options.from))?,
+            // It may be an address in another form, with a password in it.
+            .context("--from is neither an address such as postgres://… nor a file to read")?,
     };
     let address = Address::parse(&url, "--from", config.postgres.ca_file())?;
     let dir = &config.storage.dir;

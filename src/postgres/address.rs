@@ -111,7 +111,9 @@ impl Address {
             Some("verify-ca" | "verify-full") => (SslMode::Require, Verify::Host),
             Some(_) => return Err(malformed("sslmode is none of libpq's")),
         };
-        config.ssl_mode(ssl).connect_timeout(CONNECT_MAX).tcp_user_timeout(UNANSWERED_MAX);
+        config.ssl_mode(ssl).connect_timeout(CONNECT_MAX);
+        // A host that has gone away is noticed while it is waited for, too.
+        config.tcp_user_timeout(UNANSWERED_MAX).keepalives_idle(UNANSWERED_MAX);
         if config.get_application_name().is_none() {
             config.application_name("vobee");
         }

@@ -191,6 +191,7 @@ impl State {
         }
         self.reached = Some(seq);
         self.keep(seq);
+        self.idle(seq).await?;
         let caught_up = self.lag() == 0;
         Ok(if caught_up { LOOK_EVERY } else { LOOK_EVERY.min(self.pace()) })
     }

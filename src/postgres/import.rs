@@ -82,6 +82,7 @@ pub async fn import<'a>(
         listener,
         imported: Imported::default(),
         seen: HashMap::new(),
+        above: HashMap::new(),
         codes: HashSet::new(),
         early: HashMap::new(),
         pending: None,
@@ -118,6 +119,8 @@ struct Import<'a> {
     imported: Imported,
     /// The only thing that grows with the rows: some bytes a person, and a code.
     seen: HashMap<PersonId, Seen>,
+    /// Who has brought whom, or somebody further up.
+    above: HashMap<PersonId, PersonId>,
     codes: HashSet<InviteCode>,
     /// Invitations of people whose row says that they joined later.
     early: HashMap<PersonId, Timestamp>,
@@ -351,6 +354,19 @@ impl Import<'_> {
         Ok(())
     }
 
+    /// The person at the top of somebody's tree. Ways are halved as they are gone (Tarjan and van
+    /// Leeuwen, "Worst-case Analysis of Set Union Algorithms", 1984).
+    fn root(&mut self, person: PersonId) -> PersonId {
+        let mut at = person;
+        while let Some(&above) = self.above.get(&at) {
+            if let Some(&further) = self.above.get(&above) {
+                self.above.insert(at, further);
+            }
+            at = above;
+        }
+        at
+    }
+
     fn referred(&mut self, row: &Row, at: Timestamp) -> Result<(), Refusal> {
         let id = Uuid::parse(row.get(1))?;
         let mut emails = Vec::new();
@@ -360,10 +376,14 @@ impl Import<'_> {
         if inviter == recipient {
             return Err("both addresses are one person's".into());
         }
-        let seen = self.seen.entry(recipient).or_default();
-        if seen.referred {
+        if self.seen.get(&recipient).is_some_and(|seen| seen.referred) {
             return Err("somebody else brought the same person before".into());
         }
+        if self.root(inviter) == self.root(recipient) {
+            return Err("the recipient has brought the inviter, directly or over others".into());
+        }
+        self.above.insert(recipient, inviter);
+        let seen = self.seen.entry(recipient).or_default();
         seen.referred = true;
         let state = match *seen {
             Seen { member: true, .. } => ReferralState::Redeemed,
@@ -375,7 +395,7 @@ impl Import<'_> {
             self.later.push((recipient, told));
         }
         let given: Option<&str> = row.get(4);
-        let given = given.map(|code| self.code(code)).transpose()?;
+        let given = given.and_then(|code| self.code(code).ok());
         let given = given.filter(|code| self.codes.contains(code));
         if let Some(writer) = &mut self.writer {
             let emails: Vec<_> = emails.iter().map(|(person, email)| (*person, email)).collect();

@@ -277,7 +277,8 @@ DELETE FROM vobee_waves;
 /// Codes expire without any event.
 pub(super) const EXPIRE: &str = "
 UPDATE invite_codes SET status = 'expired'
-WHERE status = 'active' AND expires_at <= now() AT TIME ZONE 'UTC';
+WHERE code IN (SELECT code FROM invite_codes
+    WHERE status = 'active' AND expires_at <= now() AT TIME ZONE 'UTC' LIMIT 20000);
 ";
 
 fn chosen(merges: &[Merge], staged: &[&str]) -> String {

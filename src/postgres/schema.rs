@@ -64,7 +64,12 @@ pub(super) async fn prepare(
         let sql = "INSERT INTO vobee_migrations (version) VALUES ($1)";
         transaction.execute(sql, &[&done]).await?;
     }
-    let seq = claim(transaction, node, again || (missing && version > 0)).await?;
+    let seq = claim(transaction, node, again).await?;
+    if missing && version > 0 && seq.is_some() {
+        // Of what was made again the rows are missing too.
+        transaction.execute("UPDATE vobee_export SET seq = NULL", &[]).await?;
+        return Ok(Found { seq: None, version: known });
+    }
     Ok(Found { seq, version: known })
 }
 

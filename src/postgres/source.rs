@@ -34,28 +34,41 @@ pub(super) struct Happened {
     pub(super) row: Row,
 }
 
+/// What stands in angle brackets in a query is told in microseconds, and is nothing where it never
+/// comes.
+fn sql(what: What, ours: bool) -> String {
+    let parts = query(what, ours).split(['<', '>']).enumerate();
+    let written = |(at, part): (usize, &str)| match at % 2 {
+        0 => part.to_owned(),
+        _ => format!(
+            "CASE WHEN isfinite({part}) THEN (extract(epoch FROM {part}) * 1000000)::bigint END"
+        ),
+    };
+    parts.map(written).collect()
+}
+
 /// The first column of every query is the time.
-const fn sql(what: What, ours: bool) -> &'static str {
+const fn query(what: What, ours: bool) -> &'static str {
     match (what, ours) {
         (What::Joined, false) => {
-            "SELECT (extract(epoch FROM created_at) * 1000000)::bigint, id::text, email, use_case,
+            "SELECT <created_at>, id::text, email, use_case,
                 persona, coalesce(priority_score, 0), '{}'
             FROM waitlist ORDER BY created_at NULLS FIRST, id"
         }
         (What::Joined, true) => {
-            "SELECT (extract(epoch FROM created_at) * 1000000)::bigint, w.id::text, w.email,
+            "SELECT <created_at>, w.id::text, w.email,
                 w.use_case, coalesce(p.persona, w.persona), coalesce(priority_score, 0),
                 coalesce(p.metadata, '{}')::text
             FROM waitlist w LEFT JOIN vobee_people p ON p.id = w.id
             ORDER BY created_at NULLS FIRST, w.id"
         }
         (What::Invited, _) => {
-            "SELECT (extract(epoch FROM invited_at) * 1000000)::bigint, id::text, email
+            "SELECT <invited_at>, id::text, email
             FROM waitlist WHERE invited_at IS NOT NULL ORDER BY invited_at, id"
         }
         (What::Issued, false) => {
-            "SELECT (extract(epoch FROM created_at) * 1000000)::bigint, code,
-                coalesce(batch_id, ''), (extract(epoch FROM expires_at) * 1000000)::bigint,
+            "SELECT <created_at>, code,
+                coalesce(batch_id, ''), <expires_at>,
                 coalesce(status, 'active'), 'batch', 1,
                 CASE WHEN status = 'used' AND used_by IS NULL THEN 1 ELSE 0 END,
                 NULL::text, issued_to
@@ -63,8 +76,8 @@ const fn sql(what: What, ours: bool) -> &'static str {
             ORDER BY created_at NULLS FIRST, batch_id, issued_to, expires_at, code"
         }
         (What::Issued, true) => {
-            "SELECT (extract(epoch FROM c.created_at) * 1000000)::bigint, c.code, c.batch,
-                (extract(epoch FROM c.expires_at) * 1000000)::bigint,
+            "SELECT <c.created_at>, c.code, c.batch,
+                <c.expires_at>,
                 CASE WHEN c.revoked THEN 'revoked' ELSE 'active' END, c.channel, c.max_uses,
                 c.uses - (SELECT count(*) FROM vobee_members m WHERE m.code = c.code)::integer,
                 coalesce(b.email, 'erased:' || c.bound), coalesce(h.email, 'erased:' || c.holder)
@@ -74,23 +87,24 @@ const fn sql(what: What, ours: bool) -> &'static str {
             ORDER BY c.created_at, c.batch, c.bound, c.holder, c.expires_at, c.code"
         }
         (What::Redeemed, false) => {
-            "SELECT (extract(epoch FROM coalesce(used_at, created_at)) * 1000000)::bigint, code,
+            // The original wrote the two in different time zones; nobody used a code before it was.
+            "SELECT <greatest(used_at, created_at)>, code,
                 used_by
             FROM invite_codes WHERE used_by IS NOT NULL
-            ORDER BY coalesce(used_at, created_at) NULLS FIRST, code"
+            ORDER BY greatest(used_at, created_at) NULLS FIRST, code"
         }
         (What::Redeemed, true) => {
-            "SELECT (extract(epoch FROM m.redeemed_at) * 1000000)::bigint, m.code, p.email
+            "SELECT <m.redeemed_at>, m.code, p.email
             FROM vobee_members m JOIN vobee_people p ON p.id = m.id
             ORDER BY m.redeemed_at, m.code"
         }
         (What::Referred, false) => {
-            "SELECT (extract(epoch FROM created_at) * 1000000)::bigint, id::text, inviter_email,
+            "SELECT <created_at>, id::text, inviter_email,
                 invited_email, invite_code, ''
             FROM referrals ORDER BY created_at NULLS FIRST, id"
         }
         (What::Referred, true) => {
-            "SELECT (extract(epoch FROM r.created_at) * 1000000)::bigint, r.id::text,
+            "SELECT <r.created_at>, r.id::text,
                 r.inviter_email, r.invited_email, NULL::text, n.state
             FROM referrals r JOIN vobee_referrals n ON n.id = r.id
             ORDER BY r.created_at NULLS FIRST, r.id"
@@ -130,7 +144,7 @@ impl<'a> Source<'a> {
         let mut streams = Vec::new();
         let all = [What::Joined, What::Issued, What::Invited, What::Referred, What::Redeemed];
         for what in all {
-            let statement = transaction.prepare(sql(what, ours)).await?;
+            let statement = transaction.prepare(&sql(what, ours)).await?;
             let portal = transaction.bind(&statement, &[]).await?;
             streams.push(Stream { what, portal, waiting: VecDeque::new(), ended: false });
         }

@@ -6,7 +6,7 @@ use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
 use crate::people::{Profile, Text};
 use crate::referrals::{
     self, Analytics, Bind, Chain, Cursor, Leader, Milestone, Network, RecipientIs, Reviewed,
-    Reward, Risk, Waiting,
+    Reward, Risk, Waiting, Withdrawn,
 };
 use crate::request::RequestTag;
 use crate::waitlist::{self, EntryState};
@@ -39,8 +39,6 @@ pub struct Verdict {
     pub reviewed: Reviewed,
     /// The addresses of those in it, as far as they are known.
     pub addresses: Vec<(PersonId, Option<String>)>,
-    /// How many codes each of those loses from whom rewards are taken back.
-    pub revoked: Vec<u32>,
 }
 
 /// The answer to a claim.
@@ -186,16 +184,14 @@ impl Engine {
         tag: Option<RequestTag>,
     ) -> Result<Verdict, Error> {
         let now = self.now();
-        let review = referrals::Review { person, accept };
-        // A code that is revoked is not free any more, so they are counted before.
-        let revoked = match self.0.referrals.preview(now, review).await {
-            Ok(reviewed) => self.revoked(&reviewed).await?,
-            Err(Error::Rejected(_)) => Vec::new(),
-            Err(error) => return Err(error),
+        let run = async |request| {
+            // A code that is revoked is not free any more, so they are counted before.
+            let holding = self.holding(person, accept).await?;
+            let review = referrals::Review { person, accept, holding };
+            self.0.referrals.review(now, request, review).await
         };
-        let run = |request| self.0.referrals.review(now, request, review);
         let reviewed = self.once::<_, referrals::Rejection, _>(tag, run).await?;
-        Ok(self.verdict(reviewed, revoked).await)
+        Ok(self.verdict(reviewed).await)
     }
 
     /// What [`review`](Self::review) would do, as things stand.
@@ -203,31 +199,36 @@ impl Engine {
     /// # Errors
     /// As for [`review`](Self::review).
     pub async fn preview(&self, person: PersonId, accept: bool) -> Result<Verdict, Error> {
-        let review = referrals::Review { person, accept };
+        let holding = self.holding(person, accept).await?;
+        let review = referrals::Review { person, accept, holding };
         let reviewed = self.0.referrals.preview(self.now(), review).await?;
-        let revoked = self.revoked(&reviewed).await?;
-        Ok(self.verdict(reviewed, revoked).await)
+        Ok(self.verdict(reviewed).await)
     }
 
-    /// How many codes each of those loses from whom rewards are taken back.
-    async fn revoked(&self, reviewed: &Reviewed) -> Result<Vec<u32>, Error> {
-        let mut revoked = Vec::new();
-        for withdrawn in &reviewed.withdrawn {
-            let free = self.0.invites.free(self.now(), withdrawn.person).await?;
-            revoked.push(withdrawn.codes.min(free.len() as u32));
+    /// How many codes those can give away whom a verdict would cost some.
+    async fn holding(&self, person: PersonId, accept: bool) -> Result<Vec<(PersonId, u32)>, Error> {
+        let review = referrals::Review { person, accept, holding: Vec::new() };
+        let withdrawn = match self.0.referrals.preview(self.now(), review).await {
+            Ok(reviewed) => reviewed.withdrawn,
+            // The verdict itself says so.
+            Err(Error::Rejected(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let mut holding = Vec::new();
+        for Withdrawn { person, .. } in withdrawn {
+            let free = self.0.invites.free(self.now(), person).await?;
+            holding.push((person, free.len() as u32));
         }
-        Ok(revoked)
+        Ok(holding)
     }
 
-    async fn verdict(&self, reviewed: Reviewed, mut revoked: Vec<u32>) -> Verdict {
-        // A request that is repeated gets its first answer, and nothing is left to be revoked.
-        revoked.resize(reviewed.withdrawn.len(), 0);
+    async fn verdict(&self, reviewed: Reviewed) -> Verdict {
         let withdrawn = reviewed.withdrawn.iter().map(|withdrawn| withdrawn.person);
         let credits = reviewed.credits.iter().map(|credit| credit.inviter);
         let people: Vec<PersonId> = withdrawn.chain(credits).chain(reviewed.inviter).collect();
         let addresses = self.addresses(people.clone()).await;
         let known = people.into_iter().zip(addresses).collect();
-        Verdict { reviewed, addresses: known, revoked }
+        Verdict { reviewed, addresses: known }
     }
 
     /// How good somebody's referrals are.

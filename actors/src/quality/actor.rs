@@ -129,10 +129,6 @@ impl Domain for Quality {
                 *bind != referrals::Bind::Nothing
             }
             event::Event::Referrals(referrals::Event::Reviewed { state, .. }) => state.is_some(),
-            // Who comes in and was rejected before is false from the start.
-            event::Event::Referrals(referrals::Event::Progressed { people, .. }) => {
-                people.iter().any(|(_, to)| *to == referrals::ReferralState::Fraud)
-            }
             event::Event::Waitlist(_)
             | event::Event::Invites(_)
             | event::Event::Referrals(_)
@@ -159,11 +155,6 @@ impl Domain for Quality {
                     accepted,
                     ..
                 })) => judged.push((*person, cause.at, *accepted)),
-                Some(event::Event::Referrals(referrals::Event::Progressed { people, .. })) => {
-                    let fraud = |to| to == referrals::ReferralState::Fraud;
-                    let people = people.iter().filter(|(_, to)| fraud(*to));
-                    judged.extend(people.map(|(person, _)| (*person, cause.at, false)));
-                }
                 Some(event::Event::Referrals(_)) => shares += 1,
                 _ => {}
             }

@@ -246,7 +246,7 @@ impl Domain for Referrals {
             Message::Review(verdict, ask) => judge(cell, verdict, ask),
             Message::Preview(verdict, ask) => {
                 let reviewed =
-                    review::preview(&cell.state, &cell.policy, verdict, cell.time(ask.now));
+                    review::preview(&cell.state, &cell.policy, &verdict, cell.time(ask.now));
                 cell.answer(ask, reviewed);
             }
             Message::Risk(person, ask) => {
@@ -294,10 +294,10 @@ impl Domain for Referrals {
 
 /// Takes a verdict, with all that follows from it.
 fn judge(cell: &mut Cell<Referrals>, verdict: Review, ask: Ask<Reviewed>) {
-    let decided = review::review(&cell.state, &cell.policy, verdict, cell.time(ask.now));
+    let decided = review::review(&cell.state, &cell.policy, &verdict, cell.time(ask.now));
     let withheld = cell.state.suspects.is_withheld(verdict.person);
     cell.settle(ask, decided, Vec::new(), |cell, event, _| {
-        review::reviewed(&cell.state, event, withheld)
+        review::reviewed(&cell.state, &verdict, event, withheld)
     });
 }
 

@@ -49,8 +49,14 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             state.hold(*person, *held);
         }
         Event::Reviewed { person, accepted, state: to, withdrawn, credits } => {
-            to.iter().for_each(|to| state.set(*person, *to, at));
-            state.judge(*person, if *accepted { Verdict::Accepted } else { Verdict::Rejected });
+            if *accepted {
+                to.iter().for_each(|_| state.restore(*person));
+                state.judge(*person, Verdict::Accepted, [None; 2]);
+            } else {
+                let before = state.stands(*person);
+                to.iter().for_each(|to| state.set(*person, [Some(*to); 2]));
+                state.judge(*person, Verdict::Rejected, before);
+            }
             withdrawn.iter().for_each(|withdrawn| state.withdraw(withdrawn));
             state.credit(credits);
         }

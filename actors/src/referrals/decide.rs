@@ -155,8 +155,9 @@ fn hold_codes(due: &mut Vec<Reward>) -> bool {
 }
 
 fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> bool {
+    let quality = score::quality(state, policy, person, now);
     state.suspects.is_rejected(person)
-        || score::quality(state, policy, person, now).standing.is_paused()
+        || quality.judged >= policy.quality_bonus.referred_min && quality.score < policy.pause_below
 }
 
 fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<Reward> {

@@ -20,8 +20,8 @@ type EdgeV1 = (u128, u128, u128, u8, i64);
 type EdgeV3 = (EdgeV1, u32);
 /// When, from which site and network.
 type ArrivalV3 = (i64, u64, u64);
-/// Person, signals, verdict, since when withheld.
-type SuspectV3 = (u128, u16, u8, Option<i64>);
+/// Person, signals, verdict, since when withheld, states before.
+type SuspectV3 = (u128, u16, u8, Option<i64>, [Option<u8>; 2]);
 /// Person, since, state, last seen.
 type MemberV1 = (u128, i64, u8, i64);
 /// Rule, kind, amount, reason, when.
@@ -50,9 +50,10 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let mailboxes = state.spellings.list().into_iter();
     out.list(mailboxes.map(|(person, mailbox)| (person.get(), mailbox.get())))?;
     out.list(state.suspects.list().into_iter().map(|(person, suspect)| -> SuspectV3 {
-        let Suspect { signals, verdict, withheld } = suspect;
+        let Suspect { signals, verdict, withheld, before } = suspect;
         let withheld = withheld.map(Timestamp::micros);
-        (person.get(), signals.bits(), verdict.number(), withheld)
+        let before = before.map(|state| state.map(ReferralState::number));
+        (person.get(), signals.bits(), verdict.number(), withheld, before)
     }))?;
     let credits = state.credits.iter().map(|(person, points)| (person.get(), *points));
     let mut credits: Vec<(u128, i32)> = credits.collect();
@@ -119,12 +120,15 @@ pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State
 }
 
 fn suspected(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
-    input.list(|(person, signals, verdict, withheld): SuspectV3| {
+    input.list(|(person, signals, verdict, withheld, [edge, member]): SuspectV3| {
         let verdict = Verdict::from_number(verdict)
             .ok_or_else(|| Unreadable::new(format!("verdict {verdict}")))?;
         let signals = Signals::from_bits(signals);
         let withheld = withheld.map(Timestamp::from_micros);
-        state.put_suspect(PersonId(person), Suspect { signals, verdict, withheld });
+        let before =
+            [edge.map(referral_state).transpose()?, member.map(referral_state).transpose()?];
+        let suspect = Suspect { signals, verdict, withheld, before };
+        state.put_suspect(PersonId(person), suspect);
         Ok(())
     })?;
     input.list(|(person, points)| {

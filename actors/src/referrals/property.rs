@@ -108,8 +108,8 @@ impl Told {
                 decide::on_observed(&self.state, policy, &seen, now)
             }
             Step::Review { person, accept } => {
-                let verdict = Review { person: PersonId(person), accept };
-                match review::review(&self.state, policy, verdict, now) {
+                let verdict = Review { person: PersonId(person), accept, holding: Vec::new() };
+                match review::review(&self.state, policy, &verdict, now) {
                     Ok(Decided::Now(event)) => Some(event),
                     Ok(Decided::Already(_)) | Err(_) => None,
                 }
@@ -209,8 +209,8 @@ fn the_credit_for_somebody_who_looks_false_waits_for_a_verdict() {
     assert_eq!((risk.risk, risk.inviter, risk.withheld.is_some()), (0.5, Some(ada), true));
     told.take(&policy, &Step::Review { person: 9, accept: true });
     assert_eq!((redeemed(&told), told.points[&ada]), (1, POINTS));
-    let again = Review { person: PersonId(9), accept: true };
-    let again = review::review(&told.state, &policy, again, Timestamp::from_micros(99));
+    let again = Review { person: PersonId(9), accept: true, holding: Vec::new() };
+    let again = review::review(&told.state, &policy, &again, Timestamp::from_micros(99));
     assert!(matches!(again, Ok(Decided::Already(reviewed)) if reviewed.already));
 }
 
@@ -223,9 +223,9 @@ fn a_rejection_takes_back_what_the_false_account_has_caused_and_not_more() {
     assert_eq!(told.state.granted(ada).len(), 1, "three codes for the first three");
     told.take(&policy, &Step::Review { person: 10, accept: false });
     assert_eq!(told.state.granted(ada).len(), 1, "three are left");
-    let verdict = Review { person: PersonId(11), accept: false };
+    let verdict = Review { person: PersonId(11), accept: false, holding: Vec::new() };
     let Ok(Decided::Now(event)) =
-        review::review(&told.state, &policy, verdict, Timestamp::from_micros(99))
+        review::review(&told.state, &policy, &verdict, Timestamp::from_micros(99))
     else {
         panic!("no verdict")
     };
@@ -234,8 +234,8 @@ fn a_rejection_takes_back_what_the_false_account_has_caused_and_not_more() {
     assert_eq!((credits[0].inviter, credits[0].points), (ada, -POINTS));
     told.happen(&event);
     assert_eq!((told.state.granted(ada).len(), told.points[&ada]), (0, 2 * POINTS));
-    let nobody = Review { person: PersonId(99), accept: false };
-    assert!(review::review(&told.state, &policy, nobody, Timestamp::from_micros(99)).is_err());
+    let nobody = Review { person: PersonId(99), accept: false, holding: Vec::new() };
+    assert!(review::review(&told.state, &policy, &nobody, Timestamp::from_micros(99)).is_err());
 }
 
 #[test]
@@ -363,4 +363,42 @@ fn the_fourth_who_comes_in_from_one_address_in_a_day_is_noticed() {
         let risk = review::risk(&state, &policy, PersonId(person));
         assert_eq!(risk.reasons.len(), usize::from(person == 13), "{risk:?}");
     }
+}
+
+#[test]
+fn a_rejection_that_was_a_mistake_leaves_no_trace() {
+    let (mut told, policy) = told(&arrives(10, false));
+    told.take(&policy, &Step::See { person: 10, kind: Seen::Active });
+    let before = told.state.member(PersonId(10)).copied();
+    told.take(&policy, &Step::Review { person: 10, accept: false });
+    told.take(&policy, &Step::Review { person: 10, accept: true });
+    let after = told.state.member(PersonId(10)).copied();
+    assert_eq!(after.map(|m| (m.since, m.state)), before.map(|m| (m.since, m.state)));
+    assert_eq!(told.state.counts(PersonId(1)).redeemed(), 1);
+    assert_eq!(told.points[&PersonId(1)], POINTS);
+}
+
+#[test]
+fn somebody_who_was_only_told_of_it_makes_nobody_a_double() {
+    let policy = Policy::default();
+    let (inviter, plain, spelled) = (PersonId(1), PersonId(2), PersonId(3));
+    let told = Event::Referred {
+        id: Uuid(1),
+        inviter,
+        recipient: spelled,
+        state: super::ReferralState::Shared,
+        bind: super::Bind::Nothing,
+        mailboxes: [None, Some(plain)],
+        shape: 0,
+        suspicion: None,
+        credits: Vec::new(),
+        from: None,
+    };
+    let mut state = State::default();
+    apply(&mut state, &told, Timestamp::from_micros(1));
+    let arrival = Arrival { person: plain, marks: Marks::default(), signals: Signals::NONE };
+    assert_eq!(review::suspicion(&state, &policy, &arrival, None), None);
+    let spelled = Event::progressed(vec![(spelled, super::ReferralState::Waiting)]);
+    apply(&mut state, &spelled, Timestamp::from_micros(2));
+    assert!(review::suspicion(&state, &policy, &arrival, None).is_some());
 }

@@ -30,11 +30,13 @@ pub(super) struct Arrival {
 }
 
 /// A verdict on somebody.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Review {
     pub(crate) person: PersonId,
     /// Whether it is a person like others.
     pub(crate) accept: bool,
+    /// How many codes people hold whom it may cost some, as far as that is known.
+    pub(crate) holding: Vec<(PersonId, u32)>,
 }
 
 /// What a verdict has done, or would do.
@@ -52,6 +54,8 @@ pub struct Reviewed {
     pub withdrawn: Vec<Withdrawn>,
     /// Points that are given or taken back.
     pub credits: Vec<Credit>,
+    /// How many codes each of those loses from whom rewards are taken back.
+    pub revoked: Vec<u32>,
 }
 
 /// What is known of somebody.
@@ -88,8 +92,14 @@ pub type Cursor = (Timestamp, PersonId);
 /// Whether somebody else is known by another spelling of a person's mailbox.
 pub(super) fn has_double(state: &State, person: PersonId, mailbox: Option<PersonId>) -> bool {
     let plain = mailbox.unwrap_or(person);
+    // Of whom somebody has only told, or who has left the list again, there is nobody.
+    let came = |other: PersonId| {
+        let brought = state.to(other).map(|edge| edge.state);
+        state.member(other).is_some() || brought.is_none_or(|is| is != ReferralState::Shared)
+    };
     let met = |other: PersonId| state.number(other).is_some() || state.member(other).is_some();
-    state.spellings.of(plain).any(|other| other != person && (other != plain || met(plain)))
+    let others = state.spellings.of(plain).filter(|other| *other != person);
+    others.into_iter().any(|other| came(other) && (other != plain || met(plain)))
 }
 
 /// What there is to note about somebody whom `inviter` has brought, or nobody; None when that is
@@ -191,10 +201,10 @@ impl<'a> Points<'a> {
 pub(super) fn review(
     state: &State,
     policy: &Policy,
-    review: Review,
+    review: &Review,
     now: Timestamp,
 ) -> Result<Decided<Event, Reviewed>, Rejection> {
-    let Review { person, accept } = review;
+    let Review { person, accept, .. } = *review;
     let suspect = state.suspects.get(person).copied();
     let met = state.number(person).is_some() || state.member(person).is_some();
     if suspect.is_none() && (accept || !met) {
@@ -210,6 +220,7 @@ pub(super) fn review(
             state: None,
             withdrawn: Vec::new(),
             credits: Vec::new(),
+            revoked: Vec::new(),
         }));
     }
     Ok(Decided::Now(if accept {
@@ -222,15 +233,12 @@ pub(super) fn review(
 fn accepted(state: &State, policy: &Policy, person: PersonId, suspect: Option<Suspect>) -> Event {
     let rejected = suspect.is_some_and(|suspect| suspect.verdict == Verdict::Rejected);
     let edge = state.to(person);
-    // How it was before is not known any more, and nobody was seen active because of a verdict.
-    let to = match (rejected, state.member(person)) {
-        (false, _) => None,
-        (true, Some(member)) => is_false(member.state).then_some(ReferralState::Redeemed),
-        (true, None) => {
-            edge.is_some_and(|edge| is_false(edge.state)).then_some(ReferralState::Waiting)
-        }
+    let [before, member] = suspect.map_or([None; 2], |suspect| suspect.before);
+    let to = before.or(member).filter(|_| rejected);
+    let counts = match edge {
+        Some(edge) => before.filter(|_| rejected).unwrap_or(edge.state).counts(),
+        None => false,
     };
-    let counts = edge.is_some_and(|edge| to.unwrap_or(edge.state).counts());
     let points = Points::new(state, policy).settle(person, state.inviter(person), counts);
     let points = if rejected { points.tell(person, true) } else { points };
     let (withdrawn, credits) = (Vec::new(), points.finish());
@@ -267,8 +275,7 @@ fn undue(
     person: PersonId,
     now: Timestamp,
 ) -> Option<Withdrawn> {
-    let before = state.counts(inviter);
-    let mut after = before;
+    let mut after = state.counts(inviter);
     if let Some(edge) = state.to(person) {
         after.change(edge.state, edge.withheld, |count| count - 1);
         after.change(ReferralState::Fraud, false, |count| count + 1);
@@ -277,7 +284,13 @@ fn undue(
         let quality = score::judge(state, policy, inviter, counts, now);
         decide::is_high(policy, &quality)
     };
-    let loses_bonus = good(before) && !good(after);
+    // As if all that are false now were what they seemed to be.
+    let mut seeming = after;
+    for _ in 0..after.of(ReferralState::Fraud) {
+        seeming.change(ReferralState::Fraud, false, |count| count - 1);
+        seeming.change(ReferralState::Active, false, |count| count + 1);
+    }
+    let loses_bonus = good(seeming) && !good(after);
     let is_undue = |reward: &&Reward| match reward.rule.strip_prefix("redeemed:") {
         Some(tier) => tier.parse::<u32>().is_ok_and(|tier| tier > after.redeemed()),
         None => reward.rule == decide::QUALITY_RULE && loses_bonus,
@@ -292,19 +305,19 @@ fn undue(
 pub(super) fn preview(
     state: &State,
     policy: &Policy,
-    verdict: Review,
+    verdict: &Review,
     now: Timestamp,
 ) -> Result<Reviewed, Rejection> {
     let withheld = state.suspects.is_withheld(verdict.person);
     Ok(match review(state, policy, verdict, now)? {
-        Decided::Now(event) => reviewed(state, &event, withheld),
+        Decided::Now(event) => reviewed(state, verdict, &event, withheld),
         Decided::Already(reviewed) => reviewed,
     })
 }
 
 /// What a verdict's event says to whoever has given it. `state` is from before, or after: what is
 /// told of it does not change.
-pub(super) fn reviewed(state: &State, event: &Event, withheld: bool) -> Reviewed {
+pub(super) fn reviewed(state: &State, verdict: &Review, event: &Event, withheld: bool) -> Reviewed {
     let Event::Reviewed { person, state: to, withdrawn, credits, .. } = event else {
         unreachable!("a verdict is settled by a verdict")
     };
@@ -315,6 +328,13 @@ pub(super) fn reviewed(state: &State, event: &Event, withheld: bool) -> Reviewed
         state: *to,
         withdrawn: withdrawn.clone(),
         credits: credits.clone(),
+        revoked: withdrawn
+            .iter()
+            .map(|Withdrawn { person, codes, .. }| {
+                let held = verdict.holding.iter().find(|(holder, _)| holder == person);
+                held.map_or(0, |(_, held)| *held.min(codes))
+            })
+            .collect(),
     }
 }
 

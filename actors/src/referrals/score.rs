@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! recency    = mean over those of them among the newest 1,000 referrals of 0.5 ^ (age / h)
-//! conversion = r / n
+//! conversion = (r - f) / n    with f that were false
 //! activity   = a / r          (0 while nobody came in)
 //! retention  = (r - g) / r    (0 while nobody came in)
 //! score      = sum of weight * part / sum of weights, to two decimals; 0 without referrals
@@ -88,10 +88,6 @@ impl Standing {
             _ => Self::Good,
         }
     }
-
-    pub(super) const fn is_paused(self) -> bool {
-        matches!(self, Self::Paused | Self::Review)
-    }
 }
 
 /// How good somebody's referrals are.
@@ -145,7 +141,7 @@ pub(super) fn judge(
     let part = |name, value, weight| Part { name, value, weight };
     let parts = [
         part("recency", share(recency, recent), weights.recency),
-        part("conversion", share(f64::from(redeemed), judged), weights.conversion),
+        part("conversion", share(f64::from(counts.redeemed()), judged), weights.conversion),
         part("activity", share(f64::from(active), redeemed), weights.activity),
         part("retention", share(f64::from(redeemed - gone), redeemed), weights.retention),
     ];

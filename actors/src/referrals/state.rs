@@ -408,12 +408,27 @@ impl State {
         }
     }
 
-    /// Where a person stands because somebody has said so.
-    pub(super) fn set(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
-        if self.member(person).is_some() {
-            self.note_member(person, to, at);
+    /// Where a person stands, as a recipient and as a member.
+    pub(super) fn stands(&self, person: PersonId) -> [Option<ReferralState>; 2] {
+        let member = self.member(person).map(|member| member.state);
+        [self.to(person).map(|edge| edge.state), member]
+    }
+
+    /// Where a person stands because somebody has said so; as far as the person is a recipient, and
+    /// a member. That is no sign of life.
+    pub(super) fn set(&mut self, person: PersonId, [edge, member]: [Option<ReferralState>; 2]) {
+        if let Some((state, known)) = member.zip(self.member(person).copied()) {
+            self.put_member(person, Member { state, ..known });
         }
-        self.move_edge(person, to);
+        if let Some(to) = edge {
+            self.move_edge(person, to);
+        }
+    }
+
+    /// Puts somebody back to where the person stood before a rejection.
+    pub(super) fn restore(&mut self, person: PersonId) {
+        let before = self.suspects.get(person).map_or([None; 2], |suspect| suspect.before);
+        self.set(person, before);
     }
 
     pub(super) fn progress(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
@@ -465,8 +480,13 @@ impl State {
         self.withhold(person);
     }
 
-    pub(super) fn judge(&mut self, person: PersonId, verdict: Verdict) {
-        self.suspects.judge(person, verdict);
+    pub(super) fn judge(
+        &mut self,
+        person: PersonId,
+        verdict: Verdict,
+        before: [Option<ReferralState>; 2],
+    ) {
+        self.suspects.judge(person, verdict, before);
         self.withhold(person);
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::fraud::Signals;
 use crate::ids::{PersonId, Timestamp};
 
-use super::Suspicion;
+use super::{ReferralState, Suspicion};
 
 /// What somebody who looked into it has said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -53,6 +53,8 @@ pub(super) struct Suspect {
     pub(super) verdict: Verdict,
     /// Since when the credit for this person waits for a verdict.
     pub(super) withheld: Option<Timestamp>,
+    /// Where the person stood when rejected: as a recipient, and as a member.
+    pub(super) before: [Option<ReferralState>; 2],
 }
 
 /// All of them. Invariant: `waiting` has those whose credit is withheld.
@@ -96,13 +98,19 @@ impl Suspects {
             signals: suspicion.signals,
             verdict: before.map_or(Verdict::Open, |suspect| suspect.verdict),
             withheld: since.or_else(|| suspicion.withheld.then_some(at)),
+            before: before.map_or([None; 2], |suspect| suspect.before),
         };
         self.put(person, suspect);
     }
 
-    pub(super) fn judge(&mut self, person: PersonId, verdict: Verdict) {
+    pub(super) fn judge(
+        &mut self,
+        person: PersonId,
+        verdict: Verdict,
+        before: [Option<ReferralState>; 2],
+    ) {
         let signals = self.get(person).map_or(Signals::NONE, |suspect| suspect.signals);
-        self.put(person, Suspect { signals, verdict, withheld: None });
+        self.put(person, Suspect { signals, verdict, withheld: None, before });
     }
 
     pub(super) fn put(&mut self, person: PersonId, suspect: Suspect) {

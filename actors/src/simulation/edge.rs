@@ -361,7 +361,8 @@ impl Edge {
         accept: bool,
         tag: Option<RequestTag>,
     ) -> Result<Said, Error> {
-        let (now, review) = (self.clock.now(), referrals::Review { person, accept });
+        let (now, review) =
+            (self.clock.now(), referrals::Review { person, accept, holding: Vec::new() });
         let run = |request| {
             ask(&self.referrals, now, request, |ask| Message::<Referrals>::Review(review, ask))
         };

@@ -180,7 +180,7 @@ async fn review(mut call: Call, accept: bool) -> Answer {
 }
 
 fn answer(verdict: &Verdict, accept: bool, dry_run: bool) -> Reviewed<'_> {
-    let Verdict { reviewed, addresses, revoked } = verdict;
+    let Verdict { reviewed, addresses } = verdict;
     let person = |id: PersonId| {
         let known = addresses.iter().find(|(known, _)| *known == id);
         Person { id: Text(id), email: known.and_then(|(_, email)| email.as_deref()) }
@@ -196,7 +196,7 @@ fn answer(verdict: &Verdict, accept: bool, dry_run: bool) -> Reviewed<'_> {
         rewards_withdrawn: reviewed
             .withdrawn
             .iter()
-            .zip(revoked)
+            .zip(&reviewed.revoked)
             .map(|(withdrawn, codes): (&Withdrawn, &u32)| TakenBack {
                 person: person(withdrawn.person),
                 rewards: withdrawn.rewards.iter().map(Granted::from).collect(),
