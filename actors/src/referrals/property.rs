@@ -402,3 +402,14 @@ fn somebody_who_was_only_told_of_it_makes_nobody_a_double() {
     apply(&mut state, &spelled, Timestamp::from_micros(2));
     assert!(review::suspicion(&state, &policy, &arrival, None).is_some());
 }
+
+#[test]
+fn who_came_in_after_a_rejection_that_was_a_mistake_is_in() {
+    let [join, redeem] = arrives(10, false);
+    let (mut told, policy) = told(&[join, Step::Review { person: 10, accept: false }, redeem]);
+    assert_eq!(told.state.counts(PersonId(1)).redeemed(), 0);
+    told.take(&policy, &Step::Review { person: 10, accept: true });
+    let redeemed = Some(super::ReferralState::Redeemed);
+    assert_eq!(told.state.stands(PersonId(10)), [redeemed; 2]);
+    assert_eq!(told.points[&PersonId(1)], POINTS);
+}

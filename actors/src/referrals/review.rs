@@ -233,7 +233,7 @@ pub(super) fn review(
 fn accepted(state: &State, policy: &Policy, person: PersonId, suspect: Option<Suspect>) -> Event {
     let rejected = suspect.is_some_and(|suspect| suspect.verdict == Verdict::Rejected);
     let edge = state.to(person);
-    let [before, member] = suspect.map_or([None; 2], |suspect| suspect.before);
+    let [before, member] = state.rightful(person);
     let to = before.or(member).filter(|_| rejected);
     let counts = match edge {
         Some(edge) => before.filter(|_| rejected).unwrap_or(edge.state).counts(),

@@ -425,10 +425,21 @@ impl State {
         }
     }
 
-    /// Puts somebody back to where the person stood before a rejection.
-    pub(super) fn restore(&mut self, person: PersonId) {
+    /// Where a person belongs who was rejected: where the person stood before, or in, where the
+    /// person has come in since.
+    pub(super) fn rightful(&self, person: PersonId) -> [Option<ReferralState>; 2] {
         let before = self.suspects.get(person).map_or([None; 2], |suspect| suspect.before);
-        self.set(person, before);
+        let came_since = before[1].is_none() && self.member(person).is_some();
+        if came_since {
+            let edge = self.to(person).map(|_| ReferralState::Redeemed);
+            return [edge, Some(ReferralState::Redeemed)];
+        }
+        before
+    }
+
+    /// Puts somebody there.
+    pub(super) fn restore(&mut self, person: PersonId) {
+        self.set(person, self.rightful(person));
     }
 
     pub(super) fn progress(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
