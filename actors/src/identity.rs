@@ -89,26 +89,28 @@ impl Identity {
     /// it.
     #[must_use]
     pub fn mailbox(&self, email: &Email) -> Option<PersonId> {
-        let plain = email.canonical();
-        (plain.folded() != email.folded()).then(|| self.person(&plain))
+        self.mailbox_of(&email.canonical(), email)
+    }
+
+    fn mailbox_of(&self, plain: &Email, email: &Email) -> Option<PersonId> {
+        (plain.as_str() != email.folded()).then(|| self.person(plain))
     }
 
     /// What an address, and a request from `client`, show of whoever sent it.
     #[must_use]
     pub fn marks(&self, email: &Email, disposable: bool, client: Option<IpAddr>) -> Marks {
+        let plain = email.canonical();
         Marks {
-            mailbox: self.mailbox(email),
-            shape: self.shape(email),
+            mailbox: self.mailbox_of(&plain, email),
+            shape: self.shape(&plain),
             disposable,
             origin: client.and_then(|client| self.origin(client)),
         }
     }
 
-    /// The same for addresses that differ in digits only, or in a plus tag; 0 for those without a
-    /// letter.
-    fn shape(&self, email: &Email) -> u32 {
-        let plain = email.canonical().folded();
-        let (local, domain) = plain.rsplit_once('@').unwrap_or_default();
+    /// The same for plain addresses that differ in digits only; 0 for those without a letter.
+    fn shape(&self, plain: &Email) -> u32 {
+        let (local, domain) = plain.as_str().rsplit_once('@').unwrap_or_default();
         let letters = local.bytes().filter(|byte| !byte.is_ascii_digit());
         if letters.clone().next().is_none() {
             // Numbers are all alike.

@@ -15,8 +15,9 @@ use crate::{client, report};
 const FILL_CONNECTIONS: usize = 256;
 const FILL_STEP: u64 = 100_000;
 const FILL_STEP_MAX: Duration = Duration::from_secs(120);
-/// A server is at rest when its memory has not become less for so long.
-const SETTLE: Duration = Duration::from_secs(3);
+/// A server is at rest when its memory has not become less for so long: its allocator returns what
+/// is free to the system within ten seconds.
+const SETTLE: Duration = Duration::from_secs(12);
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

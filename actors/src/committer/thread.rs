@@ -80,9 +80,13 @@ impl Inbox {
         awaited || self.closing && unwritten
     }
 
-    /// Everything that has gathered.
+    /// Everything that has gathered. The next batch is likely to be as large.
     fn take(&mut self, spare: snapshots::Batch) -> Turn {
-        let next = Gathering { bytes: spare, ..Gathering::default() };
+        let next = Gathering {
+            bytes: spare,
+            records: Vec::with_capacity(self.gathering.records.len()),
+            tickets: Vec::with_capacity(self.gathering.tickets.len()),
+        };
         let batch = std::mem::replace(&mut self.gathering, next);
         let followers = std::mem::take(&mut self.followers);
         (batch, followers, std::mem::take(&mut self.rotations))
@@ -394,7 +398,11 @@ impl Worker {
             inbox = self.shared.wake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
         inbox.idle = false;
-        Some(inbox.take(spare))
+        drop(inbox);
+        // Whoever is ready to run goes first and may join the batch: on a machine that is busy, fewer
+        // and larger commits; on one that is not, nobody is ready and no time is lost.
+        thread::yield_now();
+        Some(self.shared.inbox().take(spare))
     }
 
     fn commit(&mut self, batch: Gathering) -> Result<snapshots::Batch, snapshots::Error> {
