@@ -159,15 +159,15 @@ fn join_all(server: &Server, people: u64) -> Result<Duration, String> {
     Ok(took)
 }
 
-/// The server's memory once it gives none of it back any more. It is asked something meanwhile, as
-/// a server that is watched always is: its allocator does its tidying beside other work.
+/// The server's memory once it gives none of it back any more. Its metrics are read meanwhile, as
+/// those of a server in use always are: its allocator does its tidying beside other work.
 fn at_rest(server: &Server) -> Result<Resident, String> {
     let begin = Instant::now();
     let mut least = server.resident()?;
     let mut since = begin;
     while since.elapsed() < SETTLE && begin.elapsed() < SETTLE_MAX {
         std::thread::sleep(LOOK_EVERY);
-        client::call(server.address(), "GET", "/api/waitlist/stats", "")?;
+        client::call(server.address(), "GET", "/metrics", "")?;
         let now = server.resident()?;
         if now.all < least.all {
             (least, since) = (now, Instant::now());

@@ -18,6 +18,8 @@ use crate::support::Server;
 const END_MAX: Duration = Duration::from_secs(5);
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 const JOINED_BEFORE: usize = 50;
+/// So many answers show that a load is in full swing.
+const ANSWERS_BEFORE: usize = 500;
 const DISK_MEBIBYTES: u64 = 96;
 const RESERVE_BYTES: usize = 32 << 20;
 
@@ -94,6 +96,39 @@ fn a_commit_that_fails_ends_the_node_without_another_answer() {
     let figures: [(&str, &dyn std::fmt::Display); 3] =
         [("faults", &faults), ("acknowledged writes checked", &checked), ("lost", &0)];
     report("failing commits", &figures);
+}
+
+#[test]
+fn a_commit_that_fails_in_the_middle_of_a_load_loses_nothing_that_was_answered() {
+    let (mut faults, mut checked, mut unknown) = (0, 0, 0);
+    for call in ["fdatasync", "pwrite64"] {
+        for error in ERRORS {
+            let mut books = Books::default();
+            let mut server = inhabited(&mut books);
+            let played = Round::new(&server, faults).play(&mut server, |server, progress| {
+                progress.wait_for_answers(ANSWERS_BEFORE);
+                let _injection = Injection::begin(server.pid(), call, error, "1+");
+                let status = server.end_within(END_MAX);
+                let said = server.last_words();
+                assert!(!status.success(), "{call} {error}: {status} {said}");
+                assert!(said.contains("cannot be written"), "{call} {error}: {said}");
+            });
+            assert!(played.acknowledged > 0, "{call} {error}: nothing was under way");
+            server.start_again();
+            books.check(&server, &played);
+            books.check_everybody(&server);
+            (faults, checked) = (faults + 1, checked + books.acknowledged);
+            unknown += books.unknown;
+        }
+    }
+    assert!(unknown > 0, "no failure has met a request under way");
+    let figures: [(&str, &dyn std::fmt::Display); 4] = [
+        ("faults", &faults),
+        ("acknowledged writes checked", &checked),
+        ("under way at the failure", &unknown),
+        ("lost", &0),
+    ];
+    report("commits failing under load", &figures);
 }
 
 #[test]

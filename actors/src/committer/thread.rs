@@ -399,8 +399,8 @@ impl Worker {
         }
         inbox.idle = false;
         drop(inbox);
-        // Whoever is ready to run goes first and may join the batch: on a machine that is busy, fewer
-        // and larger commits; on one that is not, nobody is ready and no time is lost.
+        // Whoever is ready to run goes first and may join the batch: on a busy machine commits are
+        // fewer and larger; on one that is idle nobody is ready, and no time is lost.
         thread::yield_now();
         Some(self.shared.inbox().take(spare))
     }
