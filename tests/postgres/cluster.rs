@@ -112,6 +112,16 @@ impl Cluster {
         dir.join("ca.pem")
     }
 
+    /// What is made from now on lies in a directory that is to be made here.
+    pub(crate) fn keep_tables_in(&self, dir: &Path) {
+        std::fs::create_dir(dir).expect("room for a directory");
+        if is_root() {
+            chown(dir, Some(account_id("-u")), Some(account_id("-g"))).expect("root may");
+        }
+        self.run_outside(&format!("CREATE TABLESPACE elsewhere LOCATION '{}'", dir.display()));
+        self.run_outside(&format!("ALTER DATABASE {DATABASE} SET default_tablespace = elsewhere"));
+    }
+
     /// The address by name, and what else it says.
     pub(crate) fn url_by_name(&self, query: &str) -> String {
         format!("postgresql://vobee@localhost:{}/{DATABASE}?{query}", self.port)

@@ -11,7 +11,7 @@ pub(super) const LIBERAL: [(&str, &str); 2] =
     [("VOBEE_LIMITS__PER_ADDRESS", "0"), ("VOBEE_QUALITY__MEMBERS_MIN", "1000000")];
 
 /// A node that exports to a cluster.
-pub(super) fn exporting(cluster: &Cluster, settings: &[(&str, &str)]) -> Server {
+pub(crate) fn exporting(cluster: &Cluster, settings: &[(&str, &str)]) -> Server {
     let url_file = cluster.url_file();
     let settings = [settings, &LIBERAL, &[("VOBEE_POSTGRES__URL_FILE", &url_file)]].concat();
     Server::with(&settings)
@@ -35,7 +35,7 @@ fn done(answer: Answer) -> serde_json::Value {
 }
 
 /// A little of everything that changes a row.
-pub(super) fn live(admin: &mut Client, from: usize) {
+pub(crate) fn live(admin: &mut Client, from: usize) {
     let name = |number: usize| format!("person{}", from + number);
     for number in 0..30 {
         join(admin, &name(number));

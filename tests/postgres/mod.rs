@@ -8,3 +8,5 @@ mod import;
 mod tables;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use export::{exporting, live};
+pub(crate) use tables::{assert_equal, wait_until_caught_up, wait_until_it_says};

@@ -21,7 +21,7 @@ pub(super) fn export_says(server: &Server) -> String {
 
 /// Waits until the export says something.
 #[track_caller]
-pub(super) fn wait_until_it_says(server: &Server, wanted: &str) {
+pub(crate) fn wait_until_it_says(server: &Server, wanted: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let says = export_says(server);
@@ -35,7 +35,7 @@ pub(super) fn wait_until_it_says(server: &Server, wanted: &str) {
 
 /// Waits until everything that the node has answered is in the tables.
 #[track_caller]
-pub(super) fn wait_until_caught_up(server: &Server, cluster: &Cluster) {
+pub(crate) fn wait_until_caught_up(server: &Server, cluster: &Cluster) {
     let deadline = Instant::now() + PATIENCE;
     let durable = durable(server);
     loop {
@@ -56,7 +56,7 @@ fn durable(server: &Server) -> u64 {
 
 /// Holds the three tables against what the API says.
 #[track_caller]
-pub(super) fn assert_equal(server: &Server, cluster: &Cluster) {
+pub(crate) fn assert_equal(server: &Server, cluster: &Cluster) {
     let mut admin = server.admin();
     assert_waitlist(&mut admin, cluster);
     assert_codes(&mut admin, cluster);

@@ -1,6 +1,7 @@
 //! A file system of its own, in a file, and what is left of it when the power goes. Needs root and
 //! loop mounts.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,7 +17,9 @@ pub(super) struct Disk {
 impl Disk {
     /// An empty one of so many MiB.
     pub(super) fn new(mebibytes: u64) -> Self {
-        let dir = TempDir::new().expect("a temporary directory");
+        // PostgreSQL comes here with an account of its own.
+        let open = std::fs::Permissions::from_mode(0o755);
+        let dir = tempfile::Builder::new().permissions(open).tempdir().expect("a directory");
         let image = dir.path().join("0.img");
         let file = std::fs::File::create(&image).expect("an image");
         file.set_len(mebibytes << 20).expect("a sparse file");

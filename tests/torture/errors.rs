@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use super::disk::Disk;
 use super::rounds::report;
 use super::story::{Books, Round, SETTINGS};
+use crate::postgres::{
+    Cluster, assert_equal, exporting, live, wait_until_caught_up, wait_until_it_says,
+};
 use crate::support::Server;
 
 /// A node that takes longer to give up hangs.
@@ -265,4 +268,22 @@ fn an_almost_full_disk_holds_writes_until_there_is_room() {
     }
     books.join(&server, JOINED_BEFORE);
     books.check_everybody(&server);
+}
+
+#[test]
+#[ignore = "needs root and loop mounts; scripts/test runs it where they are there"]
+fn a_full_disk_of_postgresql_holds_up_nobody_and_the_copy_catches_up_once_there_is_room() {
+    let disk = Disk::new(DISK_MEBIBYTES);
+    let cluster = Cluster::start();
+    cluster.keep_tables_in(&disk.path().join("tables"));
+    let server = exporting(&cluster, &[]);
+    wait_until_it_says(&server, "following");
+    let filler = fill(&disk.path(), 0);
+    live(&mut server.admin(), 0);
+    wait_until_it_says(&server, "trying again: PostgreSQL refuses (53100)");
+    assert_eq!(server.public().get("/readyz").status, 200, "the node takes writes");
+    live(&mut server.admin(), 100);
+    std::fs::remove_file(filler).expect("the filler is there");
+    wait_until_caught_up(&server, &cluster);
+    assert_equal(&server, &cluster);
 }

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | `kills.rs` | `kill -9` under load, in a start, snapshot, rotation, archive, compaction |
 //! | `power.rs` | the power goes: only what the block device was given is left |
-//! | `errors.rs` | the system refuses a sync, a write, a rename; the disk is full |
+//! | `errors.rs` | the system refuses a sync, a write, a rename; a disk is full, PostgreSQL's too |
 //! | `damage.rs` | a bit flips, a page is zeroed, a file is cut or gone, in each kind of file |
 //! | `clock.rs` | the clock jumps an hour back and a year ahead |
 //! | `volume.rs` | so many events that only rotation keeps memory and start small |
