@@ -252,7 +252,7 @@ async fn fold_at(seq: u64, node: &NodeOptions, config: &Config) -> anyhow::Resul
     super::backup::fetch(&node.node(config)?, &file).await?;
     let copy = scratch.path().join("data");
     let fold = tokio::task::spawn_blocking(move || -> anyhow::Result<Fold> {
-        backup::restore(&file, &copy, &mut |_| {})?;
+        backup::restore(&file, &copy, &mut |_| Ok(()))?;
         Fold::open(&copy, Some(seq)).context("a snapshot was taken meanwhile; try again")
     });
     fold.await?

@@ -235,7 +235,7 @@ fn rotated_and_copied(dir: &Path) -> (SledJournal, TempDir) {
     moment.write_tail(&tail, &|_| 0).expect("a tail");
     fs::create_dir(copy.path().join("snapshots")).expect("room");
     fs::copy(snapshot_path(dir, 1), snapshot_path(copy.path(), 1)).expect("room");
-    restore_journal(copy.path(), &tail).expect("they fit together");
+    restore_journal(copy.path(), &tail, &mut || true).expect("they fit together");
     (journal, copy)
 }
 
@@ -422,7 +422,8 @@ fn a_moment_is_restored_with_the_same_records_and_chain() {
             fs::create_dir_all(place.parent().expect("a directory")).expect("room");
             fs::copy(snapshot.path(), place).expect("room");
         }
-        let next_seq = restore_journal(restored.path(), &tail).expect("they fit together");
+        let next_seq =
+            restore_journal(restored.path(), &tail, &mut || true).expect("they fit together");
         assert_eq!(next_seq, 30 * snapshots + 12, "what came after the moment is not in it");
         let (journal, recovered) = support::open(restored.path());
         assert_eq!(recovered.chain, written.chain);
