@@ -20,7 +20,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
     let config = || -> anyhow::Result<Config> { Ok(load(&sources)?.config) };
     let output = &mut Output::stdout();
     match &arguments.command {
-        None | Some(Command::Serve) => serve(config()?)?,
+        None | Some(Command::Serve) => runtime()?.block_on(cli::serve::run(config()?))?,
         Some(Command::Config(options)) => return cli::config::run(options, &sources, output),
         Some(Command::Keys(options)) => cli::keys::run(options, &config()?, output)?,
         Some(Command::Verify(options)) => cli::verify::run(options, &config()?, output)?,
@@ -31,7 +31,10 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
             let config = config()?;
             return runtime()?.block_on(cli::backup::run(options, &config, output));
         }
-        Some(Command::Restore(options)) => cli::backup::restore(options, &config()?, output)?,
+        Some(Command::Restore(options)) => {
+            let config = config()?;
+            runtime()?.block_on(cli::backup::restore(options, &config, output))?;
+        }
         Some(Command::Compact(options)) => {
             let config = config()?;
             return runtime()?.block_on(cli::compact::run(options, &config, output));
@@ -48,10 +51,6 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Version(options)) => cli::version::run(options, output)?,
     }
     Ok(exit::OK)
-}
-
-fn serve(config: Config) -> anyhow::Result<()> {
-    runtime()?.block_on(cli::serve::run(config))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

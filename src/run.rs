@@ -210,6 +210,7 @@ fn disposable_domains(file: &str) -> Result<disposable::Source, RunError> {
 
 fn options(config: &Config, export: Option<&Export>, disposable: &disposable::Source) -> Options {
     let kept_bytes = export.map_or(0, |export| export.lag_bytes_max);
+    let free_min_bytes = config.storage.free_min_bytes;
     let snapshots = config.snapshots.policy(&config.archive);
     Options {
         dir: config.storage.dir.clone(),
@@ -218,7 +219,7 @@ fn options(config: &Config, export: Option<&Export>, disposable: &disposable::So
         timeout: Duration::from_secs(config.server.request_timeout_seconds.into()),
         cache_bytes: config.storage.cache_bytes,
         accept_loss: config.storage.accept_loss,
-        snapshots: snapshotter::Policy { kept_bytes, ..snapshots },
+        snapshots: snapshotter::Policy { kept_bytes, free_min_bytes, ..snapshots },
         disposable: disposable.domains.clone(),
         clock: actors::Clock::system(),
     }
@@ -239,6 +240,7 @@ fn limits(config: &Config) -> Limits {
     Limits::new(
         usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
         Duration::from_secs(config.server.header_timeout_seconds.into()),
+        Duration::from_secs(config.server.write_timeout_seconds.into()),
         Duration::from_secs(config.server.drain_seconds.into()).saturating_sub(RESERVE),
     )
 }

@@ -12,6 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+/// Work ended before it was done, because somebody wanted that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted; nothing half done is left")]
+pub struct Interrupted;
+
 /// A one-way switch that says "stop"; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(Arc<Switch>);
@@ -57,6 +62,14 @@ impl Shutdown {
     /// Whether the switch has been thrown.
     pub fn is_requested(&self) -> bool {
         self.0.requested.load(Ordering::SeqCst)
+    }
+
+    /// For work that does not wait, and so looks now and then whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`] once the switch has been thrown.
+    pub fn go_on(&self) -> Result<(), Interrupted> {
+        if self.is_requested() { Err(Interrupted) } else { Ok(()) }
     }
 
     /// Resolves once the switch has been thrown, at once if it already was.

@@ -177,3 +177,29 @@ fn what_a_killed_process_had_copied_for_a_backup_is_gone_after_the_next_start() 
     server.kill_and_restart();
     assert!(!left.exists());
 }
+
+/// So much that it does not fit into what lies between a node and a client.
+const LARGE_PEOPLE: usize = 800;
+
+#[test]
+fn a_backup_that_nobody_reads_is_cut_off_and_keeps_nothing_on_disk() {
+    let mut server = Server::with(&[("VOBEE_SERVER__WRITE_TIMEOUT_SECONDS", "1")]);
+    let mut admin = server.admin();
+    for number in 0..LARGE_PEOPLE {
+        let email = format!("person{number}@example.com");
+        let use_case = "\u{20000}".repeat(4_000);
+        let body = json!({"email": email, "use_case": use_case, "persona": "agency"});
+        admin.post("/api/waitlist/join", &body).expect(201);
+    }
+    // A snapshot is not compressed.
+    admin.post("/api/operations/snapshot", &json!({})).expect(200);
+    let mut stalled = server.public();
+    let key = server.admin_key();
+    let head = "POST /api/operations/backup HTTP/1.1\r\nhost: node\r\ncontent-length: 0\r\n";
+    let request = format!("{head}authorization: Bearer {key}\r\n\r\n");
+    stalled.write(request.as_bytes()).expect("a request is taken");
+    assert_eq!(stalled.read_answer().expect("the head of an answer").status, 200);
+    server.wait_until_it_says("a backup broke off");
+    // It would be refused if something could not go from the disk.
+    admin.post("/api/operations/compact", &json!({})).expect(200);
+}

@@ -142,3 +142,31 @@ fn a_walk_over_the_journal_finds_it_whole_and_changes_nothing() {
     assert_eq!(found["snapshot_seq"], found["acknowledged"], "taken at the stop: {found}");
     assert_eq!(found["archived_records"], found["acknowledged"], "{found}");
 }
+
+#[test]
+fn neither_snapshot_nor_backup_takes_what_is_to_stay_free_on_the_disk() {
+    let mut server = Server::start();
+    server.public().post("/api/waitlist/join", &wants("ada")).expect(201);
+    server.kill();
+    // More than any disk has: the node is not ready, and answers.
+    server.set("VOBEE_STORAGE__FREE_MIN_BYTES", &(1_u64 << 50).to_string());
+    server.start_without_waiting();
+    server.wait_until_it_says("listening on");
+    let mut admin = server.admin();
+    for operation in ["snapshot", "compact", "backup"] {
+        let path = format!("/api/operations/{operation}");
+        assert_eq!(admin.post(&path, &json!({})).problem(503), "storage-low", "{operation}");
+    }
+    admin.get("/api/waitlist/ada%40example.com").expect(200);
+    let said = server.log();
+    assert_eq!(said.matches("no snapshot; the journal goes on").count(), 2, "{said}");
+    assert!(said.contains("a snapshot may take"), "{said}");
+    let left = ["snapshots", "journal/0000000000000002"].map(|it| server.data().join(it).exists());
+    assert_eq!(left, [false, false], "nothing was begun");
+    server.stop();
+    server.set("VOBEE_STORAGE__FREE_MIN_BYTES", "0");
+    server.start_again();
+    let mut admin = server.admin();
+    admin.post("/api/operations/snapshot", &json!({})).expect(200);
+    assert_eq!(admin.post("/api/operations/backup", &json!({})).status, 200);
+}

@@ -4,6 +4,7 @@ mod backup;
 mod bad_input;
 mod contract;
 mod durability;
+mod interrupted;
 mod launch;
 mod observability;
 mod postgres;

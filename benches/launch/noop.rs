@@ -22,6 +22,7 @@ use vobee::shutdown::Shutdown;
 
 const CONNECTIONS_MAX: usize = 10_000;
 const HEADER_READ: Duration = Duration::from_secs(10);
+const WRITE: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(1);
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -35,7 +36,7 @@ pub(crate) fn run(port: u16) -> Result<(), String> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .map_err(|error| format!("cannot listen on port {port}: {error}"))?;
-        let limits = Limits::new(CONNECTIONS_MAX, HEADER_READ, DRAIN);
+        let limits = Limits::new(CONNECTIONS_MAX, HEADER_READ, WRITE, DRAIN);
         serve(listener, router(), limits, Shutdown::new()).await;
         Ok(())
     })

@@ -150,6 +150,19 @@ impl Epochs {
         }
     }
 
+    /// Bytes on disk of the epochs that no snapshot covers.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn unsaved_bytes(&self) -> Result<u64, Error> {
+        let covered = self.covered();
+        let mut bytes = 0;
+        for epoch in self.0.open_epochs().iter().filter(|epoch| epoch.number > covered) {
+            bytes += files::size(&layout::epoch_path(&self.0.dir, epoch.number))?;
+        }
+        Ok(bytes)
+    }
+
     /// The newest snapshot.
     #[must_use]
     pub fn base(&self) -> Option<Arc<Snapshot>> {

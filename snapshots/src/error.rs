@@ -75,6 +75,9 @@ pub enum Error {
         /// The first failure.
         reason: String,
     },
+    /// Whoever asked for it does not want it any more.
+    #[error("interrupted")]
+    Interrupted,
     /// A record is larger than the format holds. Nothing was written.
     #[error("record of {bytes} bytes is larger than the maximum of {bytes_max}")]
     TooLarge {

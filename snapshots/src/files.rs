@@ -29,6 +29,30 @@ pub(crate) fn sync_dir(path: &Path) -> Result<(), Error> {
     dir.sync_all().map_err(Error::io("sync", path))
 }
 
+/// Bytes of all files below a directory. What goes meanwhile counts for nothing.
+pub(crate) fn size(dir: &Path) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+        let entry = entry.map_err(Error::io("list", dir))?;
+        bytes += match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size(&entry.path())?,
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(Error::io("look at", &entry.path())(error)),
+        };
+    }
+    Ok(bytes)
+}
+
+/// Bytes that may still be written to the file system on which a directory lies.
+///
+/// # Errors
+/// When the system cannot say.
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(dir)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
 /// Writes a large file beside a journal that syncs all the time, without making it wait: what has
 /// been written is made durable piece by piece, so that no commit of the file system has more than
 /// a piece of it to take along.

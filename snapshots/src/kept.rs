@@ -1,14 +1,12 @@
 //! Closed epochs that stay on disk for somebody who reads behind the others, where no archive has
 //! their records.
 
-use std::fs;
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use crate::epochs::{Epochs, Shared, damaged};
 use crate::frame::{Flaw, Whole};
 use crate::record::RecordView;
-use crate::{Error, epochs, layout};
+use crate::{Error, epochs, files, layout};
 
 /// What a reader has yet to read.
 #[derive(Debug, Default)]
@@ -57,7 +55,7 @@ impl Epochs {
         let (mut first, mut bytes) = (u64::MAX, 0);
         let epochs = self.0.disk.epochs()?;
         for &epoch in epochs.iter().rev().filter(|epoch| **epoch <= last) {
-            bytes += size(&layout::epoch_path(self.dir(), epoch))?;
+            bytes += files::size(&layout::epoch_path(self.dir(), epoch))?;
             if bytes > bytes_max {
                 break;
             }
@@ -100,15 +98,4 @@ impl Epochs {
         }
         Ok(())
     }
-}
-
-/// Bytes of all files below a directory.
-fn size(dir: &Path) -> Result<u64, Error> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
-        let entry = entry.map_err(Error::io("list", dir))?;
-        let metadata = entry.metadata().map_err(Error::io("look at", &entry.path()))?;
-        bytes += if metadata.is_dir() { size(&entry.path())? } else { metadata.len() };
-    }
-    Ok(bytes)
 }

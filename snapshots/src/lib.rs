@@ -56,6 +56,7 @@ mod watermark;
 
 pub use epochs::{Epochs, Progress};
 pub use error::Error;
+pub use files::free_bytes;
 pub use frame::FRAME_BYTES_MAX;
 pub use journal::{Appended, Journal, Reader};
 pub use kept::Released;

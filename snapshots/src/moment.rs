@@ -88,11 +88,17 @@ impl Moment {
 }
 
 /// Makes a journal of a snapshot that lies in its place in `dir`, if there is one, and a tail that
-/// [`Moment::write_tail`] has written; one more than its last record.
+/// [`Moment::write_tail`] has written; one more than its last record. `go_on` is asked again and
+/// again, and a no ends it.
 ///
 /// # Errors
-/// [`Error::DamagedFile`] when the two do not fit together; [`Error::Store`] and [`Error::Io`].
-pub fn restore_journal(dir: &Path, tail: &Path) -> Result<u64, Error> {
+/// [`Error::DamagedFile`] when the two do not fit together; [`Error::Interrupted`];
+/// [`Error::Store`] and [`Error::Io`].
+pub fn restore_journal(
+    dir: &Path,
+    tail: &Path,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<u64, Error> {
     let archive = Archive::open(tail)?;
     archive.verify()?;
     let newest = layout::snapshots(dir)?.pop();
@@ -108,6 +114,9 @@ pub fn restore_journal(dir: &Path, tail: &Path) -> Result<u64, Error> {
     let store = disk.open_store(epoch)?;
     let mut links = 0;
     archive.links(archive.first_seq(), &mut |link| {
+        if !go_on() {
+            return Err(Error::Interrupted);
+        }
         put(store.as_ref(), link)?;
         links += 1;
         if links % LINKS_A_COMMIT == 0 { store.commit() } else { Ok(()) }

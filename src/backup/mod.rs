@@ -11,6 +11,10 @@
 //! while the backup is written: the snapshot is held open, the events are copied beside it. A
 //! backup is verified by restoring it somewhere and walking the result like any data directory.
 //!
+//! While a backup is written nothing goes that it reads, so the edge cuts off whoever has stopped
+//! reading. The copy of the events takes room, and is refused where it might touch what is to stay
+//! free on the disk.
+//!
 //! Deliberately absent: the archive. Its files are whole in themselves and change only when
 //! somebody is erased; copy them as files. And encryption: a backup holds addresses and the
 //! identity secret, and is made for its owner only (mode 0600).
@@ -20,7 +24,7 @@ mod read;
 mod write;
 
 pub use manifest::{Entry, Manifest};
-pub use read::{Restored, restore, verify};
+pub use read::{Progress, Restored, restore, verify};
 pub use write::{Source, sweep, write};
 
 /// The tail's name in the file.

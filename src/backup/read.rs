@@ -11,6 +11,7 @@ use tar::Archive;
 
 use super::manifest::{FORMAT, Hashing, Manifest, hex};
 use super::{MANIFEST, TAIL};
+use crate::shutdown::Interrupted;
 
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 /// How a directory begins that a backup is unpacked into before it is in its place.
@@ -28,12 +29,15 @@ pub struct Restored {
     pub verified: Verified,
 }
 
-/// Checks a backup by restoring it into a scratch directory, which goes again. `progress` hears how
-/// many bytes were read.
+/// Hears how many bytes of a backup were read, and may end the work.
+pub type Progress<'a> = &'a mut dyn FnMut(u64) -> Result<(), Interrupted>;
+
+/// Checks a backup by restoring it into a scratch directory, which goes again.
 ///
 /// # Errors
-/// When the file is not a whole backup; it says what is wrong with which part.
-pub fn verify(backup: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Restored> {
+/// When the file is not a whole backup; it says what is wrong with which part. When `progress` ends
+/// the work, which leaves nothing.
+pub fn verify(backup: &Path, progress: Progress<'_>) -> anyhow::Result<Restored> {
     // Beside the file is room for it, which a temporary directory may not have.
     let room = tempfile::Builder::new().prefix(".vobee-verify-").tempdir_in(parent(backup));
     let scratch = room.or_else(|_| tempfile::tempdir())?;
@@ -45,12 +49,9 @@ pub fn verify(backup: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Re
 /// gets the keys last, and without them no node starts in it.
 ///
 /// # Errors
-/// When `dir` holds something, or the file is not a whole backup.
-pub fn restore(
-    backup: &Path,
-    dir: &Path,
-    progress: &mut dyn FnMut(u64),
-) -> anyhow::Result<Restored> {
+/// When `dir` holds something, or the file is not a whole backup. When `progress` ends the work,
+/// which leaves `dir` as it was.
+pub fn restore(backup: &Path, dir: &Path, progress: Progress<'_>) -> anyhow::Result<Restored> {
     let is_there = is_there_and_empty(dir)?;
     // On the same file system as its place, so that renaming puts it there.
     let around = if is_there { dir } else { parent(dir) };
@@ -114,12 +115,30 @@ fn parent(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-fn unpack(backup: &Path, dir: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::Result<Restored> {
+fn unpack(backup: &Path, dir: &Path, progress: Progress<'_>) -> anyhow::Result<Restored> {
     let file = File::open(backup).with_context(|| format!("cannot open {}", backup.display()))?;
-    let mut tar = Archive::new(BufReader::with_capacity(1 << 20, file));
+    let broken = || format!("{} is no whole backup", backup.display());
+    let mut heard = Heard { file, bytes: 0, progress };
+    let manifest = unpack_files(&mut heard, dir, &broken)?;
+    let tail = dir.join(TAIL);
+    snapshots::restore_journal(dir, &tail, &mut || heard.go_on().is_ok()).with_context(broken)?;
+    fs::remove_file(&tail)?;
+    let verified = snapshots::verify_within(dir, dir).with_context(broken)?;
+    let same = verified.next_seq == manifest.seq + 1 && hex(&verified.chain) == manifest.chain;
+    ensure!(same, "{}: the journal ends elsewhere than the manifest says", broken());
+    heard.go_on()?;
+    Ok(Restored { manifest, verified })
+}
+
+/// Unpacks the files, which have to be those of the manifest at the end.
+fn unpack_files(
+    from: &mut Heard<'_>,
+    dir: &Path,
+    broken: &impl Fn() -> String,
+) -> anyhow::Result<Manifest> {
+    let mut tar = Archive::new(BufReader::with_capacity(1 << 20, from));
     let mut found = Vec::new();
     let mut manifest: Option<Manifest> = None;
-    let (mut bytes, broken) = (0, || format!("{} is no whole backup", backup.display()));
     for entry in tar.entries().with_context(broken)? {
         let mut entry = entry.with_context(broken)?;
         let name = entry.path().with_context(broken)?.into_owned();
@@ -133,9 +152,7 @@ fn unpack(backup: &Path, dir: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::R
         let (target, name) = place(dir, &name).with_context(broken)?;
         let mut content = Hashing::new(&mut entry);
         write_file(&target, &mut content).with_context(broken)?;
-        bytes += content.bytes;
         found.push(content.entry(&name));
-        progress(bytes);
     }
     let Some(manifest) = manifest else { bail!("{}: it has no manifest", broken()) };
     ensure!(manifest.format <= FORMAT, "the backup was made by a later release; use that one");
@@ -143,13 +160,29 @@ fn unpack(backup: &Path, dir: &Path, progress: &mut dyn FnMut(u64)) -> anyhow::R
         ensure!(entry == said, "{}: {} is not what the manifest says", broken(), said.name);
     }
     ensure!(found.len() == manifest.files.len(), "{}: a file is missing", broken());
-    let tail = dir.join(TAIL);
-    snapshots::restore_journal(dir, &tail).with_context(broken)?;
-    fs::remove_file(&tail)?;
-    let verified = snapshots::verify_within(dir, dir).with_context(broken)?;
-    let same = verified.next_seq == manifest.seq + 1 && hex(&verified.chain) == manifest.chain;
-    ensure!(same, "{}: the journal ends elsewhere than the manifest says", broken());
-    Ok(Restored { manifest, verified })
+    Ok(manifest)
+}
+
+/// A file, and whoever hears how far it has been read.
+struct Heard<'a> {
+    file: File,
+    bytes: u64,
+    progress: Progress<'a>,
+}
+
+impl Heard<'_> {
+    fn go_on(&mut self) -> Result<(), Interrupted> {
+        (self.progress)(self.bytes)
+    }
+}
+
+impl Read for Heard<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.go_on().map_err(io::Error::other)?;
+        let read = self.file.read(out)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
 }
 
 /// Where a file of the backup goes: nowhere but below `dir`.

@@ -11,9 +11,10 @@ use http_body_util::BodyExt;
 use serde_json::json;
 
 use super::client::{Node, NodeOptions};
-use super::{Output, exit, talk};
+use super::{Output, exit, interruptible, talk};
 use crate::backup::{self, Restored};
 use crate::config::Config;
+use crate::shutdown::{Interrupted, Shutdown};
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -59,41 +60,42 @@ pub struct RestoreOptions {
 /// Makes or checks a backup. Within a tokio runtime.
 ///
 /// # Errors
-/// When the node refuses, the disk does, or the backup is not whole.
+/// When the node refuses, the disk does, the backup is not whole, or a signal comes.
 pub async fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::Result<u8> {
-    match &options.command {
-        Command::Create { file, node, json } => {
-            let node = node.node(config)?;
-            // Whichever comes first; what is half done goes with the dropped part.
-            let part = tokio::select! {
-                created = create(&node, file) => created?,
-                _ = tokio::signal::ctrl_c() => return Ok(exit::INTERRUPTED),
-            };
-            // What has the name of a backup is one.
-            let restored = backup::verify(&part.path, &mut |_| {})?;
-            part.keep(file)?;
-            tell(&restored, file, *json, output)?;
+    interruptible(async |stop| {
+        match &options.command {
+            Command::Create { file, node, json } => {
+                let part = create(&node.node(config)?, file).await?;
+                // What has the name of a backup is one.
+                let restored = backup::verify(&part.path, &mut |_| stop.go_on())?;
+                part.keep(file)?;
+                tell(&restored, file, *json, output)?;
+            }
+            Command::Verify { file, json } => {
+                let restored = backup::verify(file, &mut progress("verified", stop))?;
+                tell(&restored, file, *json, output)?;
+            }
         }
-        Command::Verify { file, json } => {
-            let restored = backup::verify(file, &mut progress("verified"))?;
-            tell(&restored, file, *json, output)?;
-        }
-    }
-    Ok(exit::OK)
+        Ok(exit::OK)
+    })
+    .await
 }
 
-/// Restores a backup into the configured data directory.
+/// Restores a backup into the configured data directory. Within a tokio runtime.
 ///
 /// # Errors
-/// When the directory is not empty, or the backup is not whole.
-pub fn restore(
+/// When the directory is not empty, the backup is not whole, or a signal comes.
+pub async fn restore(
     options: &RestoreOptions,
     config: &Config,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let dir = &config.storage.dir;
-    let restored = backup::restore(&options.file, dir, &mut progress("restored"))?;
-    tell(&restored, dir, options.json, output)
+    interruptible(async |stop| {
+        let dir = &config.storage.dir;
+        let restored = backup::restore(&options.file, dir, &mut progress("restored", stop))?;
+        tell(&restored, dir, options.json, output)
+    })
+    .await
 }
 
 /// Copies a running node into a file, for another command.
@@ -156,14 +158,15 @@ impl Drop for Part {
     }
 }
 
-/// A line now and then for whoever waits.
-fn progress(what: &'static str) -> impl FnMut(u64) {
+/// A line now and then for whoever waits, until they do not want to wait any more.
+fn progress(what: &str, stop: &Shutdown) -> impl FnMut(u64) -> Result<(), Interrupted> {
     let mut said = Instant::now();
     move |bytes| {
         if said.elapsed() >= PROGRESS_EVERY {
             talk(format_args!("{what} {} MiB", bytes >> 20));
             said = Instant::now();
         }
+        stop.go_on()
     }
 }
 

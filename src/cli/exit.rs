@@ -7,6 +7,7 @@ use actors::OpenError;
 use super::client::Refused;
 use super::talk;
 use crate::config::Problems;
+use crate::shutdown::Interrupted;
 
 /// Everything went well.
 pub const OK: u8 = 0;
@@ -26,7 +27,7 @@ pub const REJECTED: u8 = 6;
 pub const REFUSED: u8 = 7;
 /// A check found problems.
 pub const PROBLEMS: u8 = 8;
-/// Somebody pressed Ctrl-C.
+/// Ctrl-C or SIGTERM ended it before it was done; nothing half done is left.
 pub const INTERRUPTED: u8 = 130;
 
 /// Says what went wrong, to stderr, and returns the exit code for it.
@@ -49,6 +50,9 @@ fn code(error: &anyhow::Error) -> u8 {
 fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<Problems>() {
         return Some(CONFIGURATION);
+    }
+    if cause.is::<Interrupted>() {
+        return Some(INTERRUPTED);
     }
     if cause.is::<Refused>() {
         return Some(REFUSED);
@@ -73,6 +77,7 @@ fn code_of_storage(error: &snapshots::Error) -> u8 {
         | snapshots::Error::Newer { .. }
         | snapshots::Error::Stopped { .. }
         | snapshots::Error::TooLarge { .. } => FAILED,
+        snapshots::Error::Interrupted => INTERRUPTED,
     }
 }
 
@@ -93,6 +98,7 @@ mod tests {
         let what = "checksum".to_owned();
         let damaged = snapshots::Error::Damaged { missing_from: 3, missing_to: 5, what };
         assert_eq!(code(&damaged.into()), DAMAGED);
+        assert_eq!(code(&anyhow::Error::from(Interrupted).context("half way")), INTERRUPTED);
         assert_eq!(code(&io::Error::from(io::ErrorKind::BrokenPipe).into()), OK);
         assert_eq!(code(&io::Error::from(io::ErrorKind::PermissionDenied).into()), FAILED);
         assert_eq!(code(&anyhow::anyhow!("something else")), FAILED);

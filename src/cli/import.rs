@@ -11,7 +11,7 @@ use actors::import::Writer;
 use anyhow::{Context, ensure};
 use serde_json::json;
 
-use super::{Output, exit, talk};
+use super::{Output, exit, interruptible, talk};
 use crate::config::Config;
 use crate::keys;
 use crate::postgres::{Address, Imported, Listener, Reject, Session, import};
@@ -38,8 +38,13 @@ pub struct Options {
 /// Imports into the configured data directory, which must be empty. Within a tokio runtime.
 ///
 /// # Errors
-/// When the directory is not empty, or the database refuses.
+/// When the directory is not empty, the database refuses, or a signal comes.
 pub async fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::Result<u8> {
+    // Nothing here works for long without waiting for the database.
+    interruptible(async |_| import_all(options, config, output).await).await
+}
+
+async fn import_all(options: &Options, config: &Config, output: &mut Output) -> anyhow::Result<u8> {
     let url = match options.from.contains("://") {
         true => options.from.clone(),
         false => fs::read_to_string(&options.from)

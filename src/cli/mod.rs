@@ -13,6 +13,7 @@ pub mod compact;
 pub mod config;
 pub mod exit;
 pub mod import;
+mod interruptible;
 pub mod keys;
 pub mod openapi;
 mod output;
@@ -23,4 +24,5 @@ pub mod verify;
 pub mod version;
 
 pub use arguments::{Arguments, Command};
+use interruptible::interruptible;
 pub use output::{Output, talk};

@@ -8,11 +8,12 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 
 use super::client::{Node, NodeOptions};
-use super::{Output, exit, talk};
+use super::{Output, exit, interruptible, talk};
 use crate::backup;
 use crate::config::Config;
 use crate::keys;
 use crate::postgres::{Address, Compared, Difference, Session, Tables, load_from};
+use crate::shutdown::Shutdown;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -86,7 +87,14 @@ pub async fn run(options: &Options, config: &Config, output: &mut Output) -> any
         Command::Status { node, json } => {
             status(&mut session, &address, node, *json, config, output).await
         }
-        Command::Verify { node, json } => verify(&mut session, node, *json, config, output).await,
+        Command::Verify { node, json } => {
+            interruptible(async |stop| {
+                let tables = Tables::of(&mut session, identity(config)?.node().0).await?;
+                let fold = fold_at(tables.seq, node, config, stop).await?;
+                compare(&tables, &fold, *json, config, output).await
+            })
+            .await
+        }
     }
 }
 
@@ -176,16 +184,14 @@ async fn status(
     Ok(exit::OK)
 }
 
-async fn verify(
-    session: &mut Session,
-    node: &NodeOptions,
+async fn compare(
+    tables: &Tables<'_>,
+    fold: &Fold,
     as_json: bool,
     config: &Config,
     output: &mut Output,
 ) -> anyhow::Result<u8> {
-    let tables = Tables::of(session, identity(config)?.node().0).await?;
-    let fold = fold_at(tables.seq, node, config).await?;
-    let compared = tables.compare(&fold, &config.invites.prefix).await?;
+    let compared = tables.compare(fold, &config.invites.prefix).await?;
     let differ = compared.iter().any(|table| table.ranges > 0);
     if as_json {
         let tables_told: Vec<_> = compared.iter().map(as_json_of).collect();
@@ -234,7 +240,12 @@ fn told(how: Difference) -> &'static str {
 }
 
 /// The state at a record: of the data directory or, while a node runs on it, of a backup of that.
-async fn fold_at(seq: u64, node: &NodeOptions, config: &Config) -> anyhow::Result<Fold> {
+async fn fold_at(
+    seq: u64,
+    node: &NodeOptions,
+    config: &Config,
+    stop: &Shutdown,
+) -> anyhow::Result<Fold> {
     let dir = config.storage.dir.clone();
     let opened = tokio::task::spawn_blocking(move || Fold::open(&dir, Some(seq))).await?;
     let error = match opened {
@@ -250,9 +261,11 @@ async fn fold_at(seq: u64, node: &NodeOptions, config: &Config) -> anyhow::Resul
     let scratch = tempfile::tempdir().context("cannot make a scratch directory")?;
     let file = scratch.path().join("backup");
     super::backup::fetch(&node.node(config)?, &file).await?;
-    let copy = scratch.path().join("data");
+    let stop = stop.clone();
     let fold = tokio::task::spawn_blocking(move || -> anyhow::Result<Fold> {
-        backup::restore(&file, &copy, &mut |_| {})?;
+        // With the scratch directory, which goes when nothing is written into it any more.
+        let copy = scratch.path().join("data");
+        backup::restore(&file, &copy, &mut |_| stop.go_on())?;
         Fold::open(&copy, Some(seq)).context("a snapshot was taken meanwhile; try again")
     });
     fold.await?

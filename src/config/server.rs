@@ -24,6 +24,8 @@ pub struct Server {
     pub header_timeout_seconds: u32,
     /// How long a client may take to send a request's body.
     pub body_timeout_seconds: u32,
+    /// How long a client may take in nothing of its answer.
+    pub write_timeout_seconds: u32,
     /// How long the engine may take over a request; after that the answer is 503, fate unknown.
     pub request_timeout_seconds: u32,
     /// How long a stop waits for requests in flight.
@@ -53,6 +55,7 @@ impl Default for Server {
             open: false,
             header_timeout_seconds: 10,
             body_timeout_seconds: 10,
+            write_timeout_seconds: 60,
             request_timeout_seconds: 10,
             drain_seconds: 10,
         }
@@ -99,6 +102,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::flag("server.open"),
     Rule::whole("server.header_timeout_seconds", 1, 600),
     Rule::whole("server.body_timeout_seconds", 1, 600),
+    Rule::whole("server.write_timeout_seconds", 1, 600),
     Rule::whole("server.request_timeout_seconds", 1, 600),
     Rule::whole("server.drain_seconds", 0, 600),
 ];

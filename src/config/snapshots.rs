@@ -36,7 +36,7 @@ impl Snapshots {
             bytes: self.bytes,
             every: Duration::from_secs(u64::from(self.minutes) * 60),
             archive: archive.policy(),
-            kept_bytes: 0,
+            ..Policy::default()
         }
     }
 }

@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::Service;
 
+use super::stalled::Impatient;
 use crate::shutdown::Shutdown;
 
 /// Read buffer of a connection and so the most that a request's head may take.
@@ -68,15 +69,22 @@ pub struct Limits {
     /// From the first wait for a request to the end of its head. An idle connection is closed
     /// after the same time.
     pub header_read: Duration,
+    /// As long as a client may take in nothing of its answer.
+    pub write: Duration,
     /// From the request to stop until what is still under way is cut off.
     pub drain: Duration,
 }
 
 impl Limits {
     /// At most `connections_max` at once.
-    pub fn new(connections_max: usize, header_read: Duration, drain: Duration) -> Self {
+    pub fn new(
+        connections_max: usize,
+        header_read: Duration,
+        write: Duration,
+        drain: Duration,
+    ) -> Self {
         let connections = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
-        Self { connections, header_read, drain }
+        Self { connections, header_read, write, drain }
     }
 }
 
@@ -110,6 +118,7 @@ where
                     let _ = stream.try_write(FULL);
                     continue;
                 };
+                let stream = Impatient::new(stream, limits.write);
                 let attendant = Attendant { service: service.clone(), peer: Peer(peer) };
                 tasks.spawn(attend(builder.clone(), stream, attendant, permit, shutdown.clone()));
             }
@@ -162,7 +171,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 /// Drives one connection to its end.
 async fn attend<S, B>(
     builder: http1::Builder,
-    stream: TcpStream,
+    stream: Impatient<TcpStream>,
     attendant: Attendant<S>,
     permit: OwnedSemaphorePermit,
     shutdown: Shutdown,
@@ -175,7 +184,7 @@ async fn attend<S, B>(
 {
     let _permit = permit;
     // Only delays answers if it fails; nothing to do about it.
-    let _ = stream.set_nodelay(true);
+    let _ = stream.inner.set_nodelay(true);
     let mut connection = builder.serve_connection(TokioIo::new(stream), attendant);
     let mut stop = pin!(shutdown.requested());
     let mut listening = false;
@@ -196,7 +205,7 @@ async fn attend<S, B>(
     .await;
     let late = ended.is_err_and(|error| error.is_timeout());
     let parts = connection.into_parts();
-    let mut stream = parts.io.into_inner();
+    let mut stream = parts.io.into_inner().inner;
     // An idle connection that times out has sent nothing and is closed without a word.
     if late && !parts.read_buf.is_empty() {
         let _ = stream.try_write(SLOW);

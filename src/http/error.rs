@@ -312,7 +312,12 @@ impl From<actors::Error> for Problem {
 
 impl From<snapshotter::Error> for Problem {
     fn from(error: snapshotter::Error) -> Self {
-        Self::new(&NO_SNAPSHOT, error.to_string()).retry_after(RETRY_AFTER_SECONDS)
+        use snapshotter::Error as E;
+        let kind = match error {
+            E::NoRoom { .. } => &STORAGE_LOW,
+            E::Failed(_) | E::Differs { .. } | E::Held | E::Stopping => &NO_SNAPSHOT,
+        };
+        Self::new(kind, error.to_string()).retry_after(RETRY_AFTER_SECONDS)
     }
 }
 

@@ -25,6 +25,7 @@ mod node;
 pub(crate) mod openapi;
 mod query;
 mod routes;
+mod stalled;
 
 use std::sync::Arc;
 

@@ -50,8 +50,7 @@ impl Node {
 
     /// Bytes that may still be written to the file system of the data directory.
     pub(crate) fn free_bytes(&self) -> std::io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.dir)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        snapshots::free_bytes(&self.dir)
     }
 
     fn disk(&self) -> Result<(), String> {

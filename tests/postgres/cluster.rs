@@ -1,5 +1,6 @@
 //! A PostgreSQL cluster in a temporary directory: its own port, its own socket, never as root.
 
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -206,13 +207,33 @@ impl Cluster {
         self.sql_in("postgres", sql);
     }
 
+    /// Keeps everybody from reading a table until what is returned goes out of scope.
+    pub(crate) fn lock(&self, table: &str) -> Locked {
+        let mut command = self.psql(DATABASE);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut session = command.spawn().expect("psql starts");
+        let input = session.stdin.as_mut().expect("stdin is a pipe");
+        writeln!(input, "BEGIN; LOCK TABLE {table}; SELECT 'locked';").expect("psql reads");
+        let mut said = String::new();
+        let output = session.stdout.as_mut().expect("stdout is a pipe");
+        BufReader::new(output).read_line(&mut said).expect("psql answers");
+        assert_eq!(said, "locked\n");
+        Locked(session)
+    }
+
     #[track_caller]
     fn sql_in(&self, database: &str, sql: &str) -> String {
+        let mut command = self.psql(database);
+        command.args(["-c", sql]);
+        String::from_utf8(run(&mut command).stdout).expect("UTF-8")
+    }
+
+    fn psql(&self, database: &str) -> Command {
         let mut command = Command::new(self.programs.join("psql"));
         command.arg("-h").arg(self.dir.path()).args(["-p", &self.port.to_string()]);
-        command.args(["-U", "vobee", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt", "-c", sql]);
+        command.args(["-U", "vobee", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt"]);
         command.env("PGTZ", "UTC");
-        String::from_utf8(run(&mut command).stdout).expect("UTF-8")
+        command
     }
 
     fn data(&self) -> PathBuf {
@@ -240,6 +261,17 @@ impl Cluster {
         }
         command.current_dir("/");
         command
+    }
+}
+
+/// A session that holds a lock.
+pub(crate) struct Locked(Child);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Its transaction ends with it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -3,18 +3,24 @@
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::cluster::Cluster;
 use super::export::{LIBERAL, exporting, live};
 use super::tables::{assert_equal, wait_until_caught_up, wait_until_it_says};
+use crate::interrupted::{Running, names};
 use crate::support::{PROGRAM, Server};
 
 pub(super) fn vobee(cluster: &Cluster, server: &Server, words: &[&str]) -> Output {
+    command(cluster, server, words).output().expect("the program runs")
+}
+
+fn command(cluster: &Cluster, server: &Server, words: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(words).arg("--data-dir").arg(server.data());
     command.args(["--port", &server.port().to_string()]);
     command.env("DATABASE_URL", cluster.url());
-    command.output().expect("the program runs")
+    command
 }
 
 pub(super) fn said(output: &Output) -> String {
@@ -122,4 +128,21 @@ fn a_certificate_is_held_to_the_authority_that_is_trusted() {
     command.env("DATABASE_URL", here).env("VOBEE_POSTGRES__CA_FILE", authority);
     let other = command.output().expect("the program runs");
     assert!(!other.status.success(), "the certificate is for another name: {}", said(&other));
+}
+
+#[test]
+fn a_comparison_that_is_ended_leaves_no_copy_of_the_node() {
+    let cluster = Cluster::start();
+    let server = exporting(&cluster, &[]);
+    live(&mut server.admin(), 0);
+    wait_until_caught_up(&server, &cluster);
+    server.freeze();
+    for signal in ["INT", "TERM"] {
+        let dir = TempDir::new().expect("a directory");
+        let mut command = command(&cluster, &server, &["postgres", "verify"]);
+        let mut comparing = Running::start(command.env("TMPDIR", dir.path()));
+        comparing.wait_for(dir.path(), ".tmp");
+        comparing.interrupt(signal);
+        assert_eq!(names(dir.path()), [""; 0]);
+    }
 }

@@ -10,6 +10,7 @@ use super::cluster::Cluster;
 use super::commands::said;
 use super::export::{exporting, live};
 use super::tables::{assert_equal, wait_until_caught_up};
+use crate::interrupted::{Running, names};
 use crate::support::{PROGRAM, Server};
 
 const ORIGINAL: &str = include_str!("../../src/postgres/migrations/0001_tables.sql");
@@ -145,6 +146,29 @@ fn a_directory_that_is_not_empty_is_left_alone() {
     let refused = import(&cluster, dir.path(), &[]);
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
 }
+
+#[test]
+fn an_import_that_is_ended_leaves_nothing() {
+    let cluster = original();
+    cluster.run(ROWS);
+    for (signal, words, scratch) in
+        [("INT", &[][..], ".vobee-import-"), ("TERM", &[], ".vobee-import-"), ("INT", DRY, ".tmp")]
+    {
+        let dir = TempDir::new().expect("a directory");
+        let mut command = Command::new(PROGRAM);
+        command.args(["import", "--from", &cluster.url()]).args(words);
+        command.arg("--data-dir").arg(dir.path().join("data"));
+        // Where a dry run makes its scratch directory.
+        command.current_dir(dir.path()).env("TMPDIR", dir.path());
+        let _locked = cluster.lock("waitlist");
+        let mut importing = Running::start(&mut command);
+        importing.wait_for(dir.path(), scratch);
+        importing.interrupt(signal);
+        assert_eq!(names(dir.path()), [""; 0], "{words:?}");
+    }
+}
+
+const DRY: &[&str] = &["--dry-run"];
 
 /// All that the three tables say, but for ids, which another node makes anew.
 fn contents(cluster: &Cluster) -> Vec<String> {

@@ -210,6 +210,17 @@ impl Server {
         (self.child, self.log) = (child, log);
     }
 
+    /// Waits until the node, which may be started and not ready, has said something.
+    pub(crate) fn wait_until_it_says(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            let ended = self.child.try_wait().expect("a child process");
+            assert!(ended.is_none(), "the node has ended: {}", self.log());
+            assert!(Instant::now() < deadline, "it does not say {text}: {}", self.log());
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+
     /// Asks the node to stop, and waits until it has.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");

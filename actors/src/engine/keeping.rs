@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::snapshotter::{Error, Outcome, Taken};
+use crate::snapshotter::{Error, Outcome, Snapshotter, Taken, room_for_backup};
 
 use super::Engine;
 
@@ -19,10 +19,14 @@ impl Engine {
         Ok(self.0.snapshotter.take().await?.taken)
     }
 
-    /// The journal as it is now, for a backup.
-    #[must_use]
-    pub fn moment(&self) -> snapshots::Moment {
-        self.0.snapshotter.epochs.moment()
+    /// The journal as it is now, for a backup. Looks at the disk.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`] for a copy of what no snapshot covers.
+    pub fn moment(&self) -> Result<snapshots::Moment, Error> {
+        let Snapshotter { epochs, free_min_bytes, .. } = &self.0.snapshotter;
+        room_for_backup(epochs, *free_min_bytes)?;
+        Ok(epochs.moment())
     }
 
     /// Records that no snapshot covers: what a start would replay.

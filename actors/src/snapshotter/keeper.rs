@@ -14,6 +14,7 @@ use crate::mailbox::Probe;
 use crate::supervisor::Supervised;
 
 use super::policy::Policy;
+use super::room;
 use super::work::{self, Error, Outcome, Taken, Worker};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +32,7 @@ type Request = oneshot::Sender<Result<Outcome, Error>>;
 pub(crate) struct Snapshotter {
     requests: mpsc::Sender<Request>,
     pub(crate) epochs: Epochs,
+    pub(crate) free_min_bytes: u64,
 }
 
 impl Snapshotter {
@@ -68,7 +70,7 @@ impl Keeper {
         let (policy, committer, clock) = (self.policy, self.committer, self.clock);
         let running = Running { policy, worker, committer, clock, meters };
         tokio::spawn(running.run(waiting));
-        Snapshotter { requests, epochs }
+        Snapshotter { requests, epochs, free_min_bytes: policy.free_min_bytes }
     }
 }
 
@@ -140,11 +142,13 @@ impl Running {
         match &tidied {
             Ok(_) | Err(Error::Stopping) => {}
             Err(Error::Held) => tracing::info!("removes nothing while a backup is written"),
-            Err(error @ (Error::Failed(_) | Error::Differs { .. })) => tracing::error!(
-                %error,
-                "cannot tidy up epochs and archive, and tries again in a minute; old epochs, \
-                 snapshots and text stay on disk until then"
-            ),
+            Err(error @ (Error::Failed(_) | Error::Differs { .. } | Error::NoRoom { .. })) => {
+                tracing::error!(
+                    %error,
+                    "cannot tidy up epochs and archive, and tries again in a minute; old epochs, \
+                     snapshots and text stay on disk until then"
+                );
+            }
         }
         tidied
     }
@@ -152,6 +156,8 @@ impl Running {
     /// Ends the epoch, unless one waits for its snapshot since an earlier failure, and takes the
     /// snapshot of its end.
     async fn take(&self) -> Result<Taken, Error> {
+        let (epochs, reserve) = (self.worker.epochs.clone(), self.policy.free_min_bytes);
+        on_a_thread(move || room::for_snapshot(&epochs, reserve)).await?;
         let (end, probes) = match self.worker.epochs.uncovered() {
             Some(end) => (end, Vec::new()),
             None => self.rotate().await?,

@@ -30,6 +30,8 @@ pub struct Policy {
     /// Without an archive: so many bytes of closed epochs stay for somebody who reads behind the
     /// others, until it is known what they need.
     pub kept_bytes: u64,
+    /// So many bytes stay free on the disk, whatever snapshots and backups write; 0 lets them try.
+    pub free_min_bytes: u64,
 }
 
 impl Default for Policy {
@@ -40,6 +42,7 @@ impl Default for Policy {
             every: Duration::from_secs(3_600),
             archive: Archive::default(),
             kept_bytes: 0,
+            free_min_bytes: 0,
         }
     }
 }

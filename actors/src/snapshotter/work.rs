@@ -53,6 +53,21 @@ pub enum Error {
         /// Where it was noticed.
         seq: Seq,
     },
+    /// It might touch what is to stay free on the disk.
+    #[error(
+        "{what} may take {bytes} bytes; {free} are free on the disk, and {reserve} are to stay \
+         free; make room"
+    )]
+    NoRoom {
+        /// A snapshot, or a backup.
+        what: &'static str,
+        /// As much as it may take.
+        bytes: u64,
+        /// As much as is free.
+        free: u64,
+        /// As much as is to stay free.
+        reserve: u64,
+    },
     /// Somebody copies what would be removed.
     #[error("a backup is being written, and nothing is removed before its end; try again then")]
     Held,

@@ -235,7 +235,7 @@ fn rotated_and_copied(dir: &Path) -> (SledJournal, TempDir) {
     moment.write_tail(&tail, &|_| 0).expect("a tail");
     fs::create_dir(copy.path().join("snapshots")).expect("room");
     fs::copy(snapshot_path(dir, 1), snapshot_path(copy.path(), 1)).expect("room");
-    restore_journal(copy.path(), &tail).expect("they fit together");
+    restore_journal(copy.path(), &tail, &mut || true).expect("they fit together");
     (journal, copy)
 }
 
@@ -422,10 +422,44 @@ fn a_moment_is_restored_with_the_same_records_and_chain() {
             fs::create_dir_all(place.parent().expect("a directory")).expect("room");
             fs::copy(snapshot.path(), place).expect("room");
         }
-        let next_seq = restore_journal(restored.path(), &tail).expect("they fit together");
+        let next_seq =
+            restore_journal(restored.path(), &tail, &mut || true).expect("they fit together");
         assert_eq!(next_seq, 30 * snapshots + 12, "what came after the moment is not in it");
         let (journal, recovered) = support::open(restored.path());
         assert_eq!(recovered.chain, written.chain);
         assert_eq!(support::scan(&*journal.reader(), 30 * snapshots + 1, u64::MAX).len(), 11);
     }
+}
+
+#[test]
+fn a_restore_that_nobody_wants_any_more_ends() {
+    let (dir, target) = (TempDir::new().expect("one"), TempDir::new().expect("another"));
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 1);
+    support::append_next(&mut journal, 1);
+    let tail = target.path().join("tail");
+    journal.epochs().moment().write_tail(&tail, &|_| 0).expect("a tail");
+    let mut asked = 0;
+    let mut once = || {
+        asked += 1;
+        asked == 1
+    };
+    let ended = restore_journal(target.path(), &tail, &mut once);
+    assert!(matches!(ended, Err(Error::Interrupted)), "{ended:?}");
+    assert_eq!(asked, 2, "before every link");
+}
+
+#[test]
+fn what_no_snapshot_covers_takes_room_on_disk_until_one_does() {
+    const BYTES: usize = 8 << 20;
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    let large = support::Record { body: vec![7; BYTES], sections: Vec::new() };
+    support::append(&mut journal, &[large]);
+    let unsaved = |journal: &SledJournal| journal.epochs().unsaved_bytes().expect("the disk tells");
+    assert!(unsaved(&journal) >= BYTES as u64);
+    let end = journal.rotate().expect("the epoch ends");
+    assert!(unsaved(&journal) >= BYTES as u64, "it has ended, and is needed");
+    journal.epochs().adopt(snapshot(dir.path(), end));
+    assert!(unsaved(&journal) < BYTES as u64);
 }

@@ -127,13 +127,16 @@ pub(in crate::http) async fn compact(call: Call) -> Answer {
 
 /// The backup as it is written. An answer that ends without its manifest is none.
 pub(in crate::http) async fn backup(call: Call) -> Answer {
+    let engine = call.node.engine.clone();
+    let moment = tokio::task::spawn_blocking(move || engine.moment()).await;
+    let moment = moment.map_err(|_| Problem::panicked())??;
     let (sender, body) = Channel::<Bytes, io::Error>::new(CHUNKS_WAITING_MAX);
     let node = Arc::clone(&call.node);
     let runtime = tokio::runtime::Handle::current();
     let write = move || {
         let source = Source {
             dir: &node.dir,
-            moment: node.engine.moment(),
+            moment,
             time: actors::snapshotter::time,
             made_at: node.engine.now().to_string(),
         };
@@ -141,6 +144,8 @@ pub(in crate::http) async fn backup(call: Call) -> Answer {
         let mut out = BufWriter::with_capacity(CHUNK_BYTES, chunks);
         // A panic must not end the answer as if it were whole.
         let written = catch_unwind(AssertUnwindSafe(|| backup::write(&source, &mut out)));
+        // Before anybody hears that it has ended: nothing stays on disk for it any more.
+        drop(source);
         let panicked = |_| Err(io::Error::other("writing it panicked; the journal may be damaged"));
         match written.unwrap_or_else(panicked) {
             Ok(manifest) => tracing::info!(seq = manifest.seq, "wrote a backup"),
