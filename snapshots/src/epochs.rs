@@ -5,13 +5,14 @@
 //! state at its end is there, the old epoch is only needed in case that snapshot goes bad, so it
 //! goes when the next one is there: two snapshots are kept, and every epoch behind the older.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::archive::{self, Archive, ArchiveWriter, Archived, Link};
+use crate::closed::Opened;
 use crate::disk::Disk;
 use crate::frame::{self, Assembler, Flaw, Whole};
 use crate::journal::Reader;
@@ -41,14 +42,16 @@ pub(crate) struct Shared {
     dir: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     /// Oldest first; the last is written to.
-    epochs: RwLock<Vec<Arc<Epoch>>>,
+    pub(crate) epochs: RwLock<Vec<Arc<Epoch>>>,
     /// The store of the next epoch, opened before anybody waits for it.
     prepared: Mutex<Option<Box<dyn Store>>>,
     base: RwLock<Option<Arc<Snapshot>>>,
     /// What somebody who reads behind the others has yet to read.
     pub(crate) needed: Mutex<Needed>,
     /// Taken by whoever opens, or removes, a closed epoch that is on disk only.
-    pub(crate) closed: Mutex<()>,
+    pub(crate) opened: Mutex<Opened>,
+    /// Where closed epochs end, as far as anybody has asked.
+    pub(crate) ends: Mutex<BTreeMap<u64, Base>>,
     /// Held by every moment: what it reads is not removed under it.
     pub(crate) moments: Arc<()>,
     /// One more than the last durable record.
@@ -73,7 +76,8 @@ impl Shared {
             prepared: Mutex::default(),
             base: RwLock::new(base.map(Arc::new)),
             needed: Mutex::default(),
-            closed: Mutex::default(),
+            opened: Mutex::default(),
+            ends: Mutex::default(),
             moments: Arc::default(),
             next_seq: AtomicU64::new(next_seq),
             _lock: lock,
@@ -230,11 +234,8 @@ impl Epochs {
         };
         let from = Base { next_seq: archive.first_seq(), chain: archive.chain_before() };
         let to = Base { next_seq: archive.next_seq(), chain: archive.chain() };
-        let end = match self.end(epoch) {
-            Some(end) => Some(end),
-            None => self.last_link(epoch)?,
-        };
-        Ok(self.beginning(epoch)? == from && end.unwrap_or(from) == to)
+        let begins_there = self.beginning(epoch)?.is_none_or(|beginning| beginning == from);
+        Ok(begins_there && self.end(epoch)?.unwrap_or(from) == to)
     }
 
     /// Whose personal text is to go, by what lies in the covered epochs from `from` on, and up to
@@ -269,7 +270,9 @@ impl Epochs {
     }
 
     /// Copies a closed epoch into the archive, without the personal text that is `gone`. `time`
-    /// reads the time of a record from its body.
+    /// reads the time of a record from its body. None where nothing says any more what the epoch
+    /// follows on: it was kept for a reader while there was no archive, and nothing can be held to
+    /// its records, so the archive begins behind it.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the epoch is not whole; [`Error::Store`] and [`Error::Io`].
@@ -278,10 +281,16 @@ impl Epochs {
         epoch: u64,
         time: &dyn Fn(&[u8]) -> i64,
         gone: &dyn Fn(u128, u64) -> bool,
-    ) -> Result<Archived, Error> {
+    ) -> Result<Option<Archived>, Error> {
+        let Some(Base { next_seq, chain }) = self.beginning(epoch)? else {
+            tracing::warn!(
+                epoch,
+                "nothing says what this epoch follows on; the archive has it not"
+            );
+            return Ok(None);
+        };
         files::create_dir(&layout::archive_dir(&self.0.dir))?;
         let target = layout::archive_path(&self.0.dir, epoch);
-        let Base { next_seq, chain } = self.beginning(epoch)?;
         if target.exists() && !self.is_archived(epoch)? {
             set_aside(&target)?;
         }
@@ -297,61 +306,12 @@ impl Epochs {
             writer.push(&Link { first_seq, count, chain, time, payload: &erased })
         })?;
         // What sled passes over in silence must not be missing in the archive for ever.
-        if let Some(end) = self.end(epoch)
+        if let Some(end) = self.told_end(epoch)
             && writer.next_seq() != end.next_seq
         {
             return Err(damaged(writer.next_seq(), end.next_seq, &Flaw::Order));
         }
-        writer.finish()
-    }
-
-    /// Visits every link of a closed epoch, in order.
-    fn links(
-        &self,
-        epoch: u64,
-        visit: &mut dyn FnMut(&Whole<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let open = self.0.open_epochs().into_iter().find(|open| open.number == epoch);
-        match open {
-            Some(open) => links(open.store.as_ref(), visit),
-            None => {
-                let _mine = self.0.closed.lock().unwrap_or_else(PoisonError::into_inner);
-                links(self.0.disk.open_store(epoch)?.as_ref(), visit)
-            }
-        }
-    }
-
-    /// Where an epoch that is covered by a snapshot begins.
-    pub(crate) fn beginning(&self, epoch: u64) -> Result<Base, Error> {
-        if epoch == layout::EPOCH_FIRST {
-            return Ok(Base::BEGINNING);
-        }
-        if let Some(end) = self.end(epoch - 1) {
-            return Ok(end);
-        }
-        let archive = Archive::open(&layout::archive_path(&self.0.dir, epoch - 1))?;
-        Ok(Base { next_seq: archive.next_seq(), chain: archive.chain() })
-    }
-
-    /// Where a closed epoch ends, by the snapshot there or by what is known of it in memory. A
-    /// snapshot that has gone bad is none, but one that is only bad further down still says it.
-    fn end(&self, epoch: u64) -> Option<Base> {
-        let open = self.0.open_epochs().into_iter().find(|open| open.number == epoch);
-        let known = open.and_then(|open| open.end.get().copied());
-        let path = layout::snapshot_path(&self.0.dir, epoch);
-        let Position { seq, chain, .. } = known.or_else(|| snapshot::position(&path).ok())?;
-        Some(Base { next_seq: seq + 1, chain })
-    }
-
-    /// Where a closed epoch ends by the last frame in it, if there is one.
-    fn last_link(&self, epoch: u64) -> Result<Option<Base>, Error> {
-        let mut end = None;
-        self.links(epoch, &mut |Whole { header, .. }| {
-            let next_seq = header.first_seq + u64::from(header.count);
-            end = Some(Base { next_seq, chain: header.chain });
-            Ok(())
-        })?;
-        Ok(end)
+        writer.finish().map(Some)
     }
 
     /// Removes the archives whose newest record is older than `oldest`, but for those that an epoch
@@ -377,21 +337,20 @@ impl Epochs {
             return Ok(false);
         }
         let covered = self.covered();
-        let mut epochs = self.0.epochs.write().unwrap_or_else(PoisonError::into_inner);
-        epochs.retain(|epoch| epoch.number > covered);
-        drop(epochs);
+        self.close_up_to(covered);
         let snapshots = layout::snapshots(&self.0.dir)?;
         let Some(older) = snapshots.len().checked_sub(SNAPSHOTS_KEPT) else { return Ok(true) };
         // Before the snapshots: whether an epoch is in the archive is told by where it begins.
         let needed = if archived { u64::MAX } else { self.first_needed(snapshots[older])? };
-        for epoch in self.0.disk.epochs()? {
-            let covered = epoch <= snapshots[older] && epoch < needed;
-            if covered && (!archived || self.is_archived(epoch)?) {
-                let _mine = self.0.closed.lock().unwrap_or_else(PoisonError::into_inner);
-                self.0.disk.remove_epoch(epoch)?;
+        let on_disk = self.0.disk.epochs()?;
+        for &epoch in on_disk.iter().filter(|&&epoch| epoch <= snapshots[older] && epoch < needed) {
+            if !archived || self.is_done_with(epoch, &on_disk)? {
+                self.remove(epoch)?;
             }
         }
         let oldest = self.0.disk.epochs()?.first().copied();
+        self.forget_ends_before(oldest.unwrap_or(covered));
+        self.close_opened();
         for &epoch in &snapshots[..older] {
             // The oldest epoch that stays begins at a snapshot or at the end of an archive.
             let archived = layout::archive_path(&self.0.dir, epoch).exists();
@@ -406,6 +365,17 @@ impl Epochs {
             }
         }
         Ok(true)
+    }
+
+    /// Whether the archive needs an epoch no more: it has its records, or cannot take them. Then it
+    /// still says what the next one follows on, until the archive has that.
+    fn is_done_with(&self, epoch: u64, on_disk: &[u64]) -> Result<bool, Error> {
+        if self.is_archived(epoch)? {
+            return Ok(true);
+        }
+        let next = epoch + 1;
+        let rests = on_disk.contains(&next) && !self.is_archived(next)?;
+        Ok(!rests && self.beginning(epoch)?.is_none())
     }
 }
 
@@ -450,7 +420,7 @@ impl Reader for EpochReader {
 }
 
 /// Visits the records `from..to` of one store, all of which have to be there.
-fn scan(
+pub(crate) fn scan(
     store: &dyn Store,
     from: u64,
     to: u64,

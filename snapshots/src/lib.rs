@@ -15,6 +15,7 @@
 //! | `store.rs` | sled, used only in the way that survives a power cut |
 //! | `sled_journal.rs` | the journal over that store |
 //! | `epochs.rs` | the epochs of a journal, and the snapshots between them |
+//! | `closed.rs` | where closed epochs begin and end, and the link of the chain over a record |
 //! | `snapshot.rs` | a state at one seq, in one file |
 //! | `kept.rs` | closed epochs that stay for somebody who reads behind the others |
 //! | `archive/` | a closed epoch, compressed, for as long as anybody may ask |
@@ -32,6 +33,7 @@
 
 pub mod archive;
 mod chain;
+mod closed;
 mod disk;
 mod epochs;
 mod error;

@@ -144,6 +144,5 @@ fn put(store: &dyn Store, link: &Link<'_>) -> Result<(), Error> {
 }
 
 fn beginning(position: Option<Position>) -> Base {
-    position
-        .map_or(Base::BEGINNING, |Position { seq, chain, .. }| Base { next_seq: seq + 1, chain })
+    position.map_or(Base::BEGINNING, Base::from)
 }

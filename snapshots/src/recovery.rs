@@ -11,6 +11,7 @@
 use sled::IVec;
 
 use crate::frame::{self, Assembler, Flaw};
+use crate::snapshot::Position;
 use crate::store::Frame;
 use crate::watermark::{Found, Watermark};
 use crate::{Error, chain};
@@ -26,6 +27,12 @@ pub(crate) struct Base {
 
 impl Base {
     pub(crate) const BEGINNING: Base = Base { next_seq: 1, chain: chain::START };
+}
+
+impl From<Position> for Base {
+    fn from(Position { seq, chain, .. }: Position) -> Base {
+        Base { next_seq: seq + 1, chain }
+    }
 }
 
 /// The longest good prefix, and what was wrong behind it.

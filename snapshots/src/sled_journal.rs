@@ -291,8 +291,7 @@ pub(crate) fn walk(
     position: Option<Position>,
     found: Found,
 ) -> Result<Walked, Error> {
-    let base = position
-        .map_or(Base::BEGINNING, |Position { seq, chain, .. }| Base { next_seq: seq + 1, chain });
+    let base = position.map_or(Base::BEGINNING, Base::from);
     let mut walk = Walk::new(base, found);
     for store in stores {
         store::surviving(|| walk.epoch(store.frames(&[])))?;

@@ -55,6 +55,7 @@ impl Copies {
 /// A journal that stands still. Keeps owners out of the directory, and goes with its copies.
 pub struct Still {
     shared: Arc<Shared>,
+    chain: [u8; 32],
     _scratch: TempDir,
 }
 
@@ -81,17 +82,23 @@ impl Still {
         if let Some(damage) = walked.damage.take() {
             return Err(damage.into());
         }
-        let next_seq = walked.next_seq;
+        let (next_seq, chain) = (walked.next_seq, walked.chain);
         let epochs = sled_journal::epochs(epochs, stores, &walked);
         let disk = Arc::new(Files { dir: scratch.path().to_path_buf(), ..files });
         let shared = Shared::new(dir.to_path_buf(), disk, epochs, base, next_seq, lock);
-        Ok(Still { shared: Arc::new(shared), _scratch: scratch })
+        Ok(Still { shared: Arc::new(shared), chain, _scratch: scratch })
     }
 
     /// One more than its last record.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
         self.shared.next_seq.load(Ordering::Acquire)
+    }
+
+    /// The hash chain after its last record.
+    #[must_use]
+    pub fn chain(&self) -> [u8; 32] {
+        self.chain
     }
 
     /// Reads it. Not to be kept for longer than this.

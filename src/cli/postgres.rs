@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actors::Identity;
-use actors::export::Fold;
+use actors::export::{Fold, Place};
 use anyhow::{Context, ensure};
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use super::{Output, exit, interruptible, talk};
 use crate::backup;
 use crate::config::Config;
 use crate::keys;
-use crate::postgres::{Address, Compared, Difference, Session, Tables, load_from};
+use crate::postgres::{Address, Compared, Difference, Portion, Session, Tables, load_from};
 use crate::shutdown::Shutdown;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -114,15 +114,16 @@ async fn once(session: &mut Session, config: &Config, output: &mut Output) -> an
     let fold = tokio::task::spawn_blocking(move || Fold::open(&dir, None)).await?;
     let fold = fold.context("cannot read the data directory; a running node exports by itself")?;
     let found = session.prepare(node, false).await?;
-    if found.seq == Some(fold.seq()) {
-        output.line(format_args!("up to date at event {}", fold.seq()))?;
+    let ours = fold.place();
+    if found.place == Some(ours) {
+        output.line(format_args!("up to date at event {}", ours.seq))?;
         return Ok(exit::OK);
     }
-    let (seq, rows) = load_from(session, move |visit| {
+    let loading = load_from(session, Portion::default(), move |visit| {
         fold.visit(visit);
-        Ok::<_, String>(fold.seq())
-    })
-    .await?;
+        Ok::<_, String>(ours)
+    });
+    let (Place { seq, .. }, rows) = loading.await?;
     let seconds = began.elapsed().as_secs_f64();
     output.line(format_args!("exported {rows} rows up to event {seq} in {seconds:.2} s"))?;
     Ok(exit::OK)
@@ -165,7 +166,8 @@ async fn status(
         Ok(node) => says(&node).await.ok(),
         Err(_) => None,
     };
-    let (seq, version) = looked.map_or((None, 0), |(found, _)| (found.seq, found.version));
+    let version = looked.map_or(0, |(found, _)| found.version);
+    let seq = looked.and_then(|(found, _)| found.place).map(|place| place.seq);
     if as_json {
         let database = address.to_string();
         output.json(&json!({

@@ -5,9 +5,12 @@ use tokio_postgres::error::SqlState;
 /// What goes wrong. No message holds a value of a row.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It does not answer, or not in time.
+    /// It does not answer.
     #[error("{0}")]
     Unreachable(String),
+    /// What it was asked for was not done within so many seconds.
+    #[error("no answer within {0} s")]
+    Late(u64),
     /// It says no.
     #[error("PostgreSQL refuses ({code}): {message}")]
     Refused {
@@ -16,6 +19,9 @@ pub enum Error {
         /// What it says.
         message: String,
     },
+    /// Somebody has dropped a table or a view.
+    #[error("a table or a view is not there any more")]
+    Missing,
     /// What is there is not this node's.
     #[error("{0}")]
     Foreign(String),
@@ -28,9 +34,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a table or a column is not there that should be.
+    /// Whether a table, a view or a column is not there that should be.
     pub(super) fn is_missing(&self) -> bool {
-        let Self::Refused { code, .. } = self else { return false };
+        let Self::Refused { code, .. } = self else { return matches!(self, Self::Missing) };
         [&SqlState::UNDEFINED_TABLE, &SqlState::UNDEFINED_COLUMN]
             .iter()
             .any(|state| state.code() == code)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actors::export::{self, Feed, Read};
+use actors::export::{self, Feed, Place, Read};
 use actors::{Engine, Uuid};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use super::batch::Batch;
 use super::error::Error;
 use super::load::load_from;
+use super::portion::Portion;
 use super::session::Session;
 use super::status::Status;
 
@@ -89,6 +90,7 @@ impl Actor for Exporter {
             status,
             session: None,
             reached: None,
+            portion: Portion::default(),
             backoff: Backoff::default(),
             touch_at: now,
         })
@@ -115,6 +117,7 @@ struct State {
     session: Option<Session>,
     /// The newest record in the tables, by what was read from them or committed to them.
     reached: Option<u64>,
+    portion: Portion,
     backoff: Backoff,
     touch_at: Instant,
 }
@@ -125,6 +128,9 @@ impl State {
         match self.advance().await {
             Ok(pause) => {
                 self.backoff.reset();
+                if self.lag() == 0 {
+                    self.portion.reset();
+                }
                 self.status.following(self.lag());
                 pause
             }
@@ -146,32 +152,59 @@ impl State {
 
     async fn advance(&mut self) -> Result<Duration, Error> {
         if self.session.is_none() {
-            let Export { address, code_prefix, .. } = &self.export;
-            let mut session = Session::open(address, code_prefix).await?;
-            self.reached = session.prepare(self.node, false).await?.seq;
-            self.session = Some(session);
-            // A data directory that was restored to an earlier moment has lost what is there.
-            self.reached = self.reached.filter(|&seq| seq <= self.feed.durable());
+            self.connect().await?;
         }
         let Some(reached) = self.reached else { return self.load().await };
         self.keep(reached);
-        let feed = self.feed.clone();
-        let reading = tokio::task::spawn_blocking(move || feed.read(reached + 1));
-        let read = reading.await.map_err(|error| Error::Journal(error.to_string()))?;
+        let halvings = self.portion.halvings();
+        let read = self.of_journal(move |feed| feed.read(reached + 1, halvings)).await?;
         match read {
-            Ok(Read { changes, next }) if next > reached + 1 => {
-                self.write(Batch::of(changes), reached, next - 1).await
+            Ok(Read { changes, end }) if end.seq > reached => {
+                self.write(Batch::of(changes), reached, end).await
             }
             Ok(_) => self.idle(reached).await,
             Err(export::Error::NotKept(from)) => {
-                tracing::warn!(from, "events that PostgreSQL has not got are not kept any more");
+                tell_not_kept(from);
                 self.load().await
             }
             Err(error @ export::Error::Failed(_)) => Err(error.into()),
         }
     }
 
-    async fn write(&mut self, batch: Batch, before: u64, seq: u64) -> Result<Duration, Error> {
+    /// Begins a session, and finds out how far the tables have come with what this node has.
+    async fn connect(&mut self) -> Result<(), Error> {
+        let Export { address, code_prefix, .. } = &self.export;
+        let mut session = Session::open(address, code_prefix).await?;
+        self.reached = None;
+        if let Some(place) = session.prepare(self.node, false).await?.place {
+            match self.of_journal(move |feed| feed.knows(place)).await?? {
+                Some(true) => self.reached = Some(place.seq),
+                // Whoever restored the data directory has taken back what was exported.
+                Some(false) => {
+                    tracing::warn!(
+                        seq = place.seq,
+                        "PostgreSQL holds events that this journal does not have"
+                    );
+                    session.prepare(self.node, true).await?;
+                }
+                None => tell_not_kept(place.seq),
+            }
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// Asks the journal, which blocks.
+    async fn of_journal<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Feed) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let feed = self.feed.clone();
+        let asking = tokio::task::spawn_blocking(move || question(&feed));
+        asking.await.map_err(|error| Error::Journal(error.to_string()))
+    }
+
+    async fn write(&mut self, batch: Batch, before: u64, end: Place) -> Result<Duration, Error> {
         let mut batch = batch;
         let people = batch.unplaced();
         // A place that is not known now is known when the row changes next.
@@ -179,19 +212,20 @@ impl State {
             batch.place(&people, &places);
         }
         let session = self.session.as_mut().expect("a step begins with a session");
-        match session.write(&batch, before, seq).await {
+        match session.write(&batch, before, end).await {
             Ok(rows) => {
                 self.answered();
                 self.status.wrote(rows);
             }
             Err(error) => {
                 self.status.lost(batch.len());
+                self.portion.after(&error);
                 return Err(error);
             }
         }
-        self.reached = Some(seq);
-        self.keep(seq);
-        self.idle(seq).await?;
+        self.reached = Some(end.seq);
+        self.keep(end.seq);
+        self.idle(end.seq).await?;
         let caught_up = self.lag() == 0;
         Ok(if caught_up { LOOK_EVERY } else { LOOK_EVERY.min(self.pace()) })
     }
@@ -219,11 +253,12 @@ impl State {
         let feed = self.feed.clone();
         self.keep(feed.snapshot_seq());
         let session = self.session.as_mut().expect("a step begins with a session");
-        let loading = load_from(session, move |visit| match feed.whole() {
-            Some(whole) => whole.visit(visit).map(|()| whole.seq()),
-            None => Ok(0),
+        let loading = load_from(session, self.portion, move |visit| match feed.whole() {
+            Some(whole) => whole.visit(visit).map(|()| whole.place()),
+            None => Ok(Place { seq: 0, chain: None }),
         });
-        let (seq, rows) = loading.await?;
+        let loaded = loading.await.inspect_err(|error| self.portion.after(error));
+        let (Place { seq, .. }, rows) = loaded?;
         self.answered();
         self.status.wrote(rows);
         self.reached = Some(seq);
@@ -240,4 +275,8 @@ impl State {
     fn keep(&self, reached: u64) {
         self.feed.need(Some(reached + 1), self.export.lag_bytes_max);
     }
+}
+
+fn tell_not_kept(from: u64) {
+    tracing::warn!(from, "events that PostgreSQL has not got are not kept any more");
 }

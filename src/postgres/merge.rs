@@ -138,7 +138,8 @@ const HISTORIES: [Merge; 4] = [
         sql: "
 DELETE FROM vobee_rewards r USING stage_rewards s
 WHERE s.amount < 0 AND r.person = s.person AND r.rule = s.rule AND r.kind = s.kind;
-INSERT INTO vobee_rewards SELECT * FROM stage_rewards WHERE amount >= 0
+INSERT INTO vobee_rewards (person, rule, kind, amount, reason, granted_at)
+SELECT person, rule, kind, amount, reason, granted_at FROM stage_rewards WHERE amount >= 0
 ON CONFLICT (person, rule, kind) DO UPDATE SET amount = excluded.amount,
     reason = excluded.reason, granted_at = excluded.granted_at;
 ",
@@ -146,7 +147,8 @@ ON CONFLICT (person, rule, kind) DO UPDATE SET amount = excluded.amount,
     Merge {
         when: &["stage_waves"],
         sql: "
-INSERT INTO vobee_waves SELECT * FROM stage_waves
+INSERT INTO vobee_waves (batch, requested, invited, drawn_by, gate, sent_at)
+SELECT batch, requested, invited, drawn_by, gate, sent_at FROM stage_waves
 ON CONFLICT (batch) DO UPDATE SET requested = excluded.requested, invited = excluded.invited,
     drawn_by = excluded.drawn_by, gate = excluded.gate, sent_at = excluded.sent_at;
 ",
@@ -154,7 +156,8 @@ ON CONFLICT (batch) DO UPDATE SET requested = excluded.requested, invited = excl
     Merge {
         when: &["stage_points"],
         sql: "
-INSERT INTO vobee_quality_history SELECT * FROM stage_points
+INSERT INTO vobee_quality_history (at, trust, churn, fraud, engagement, gate, source)
+SELECT at, trust, churn, fraud, engagement, gate, source FROM stage_points
 ON CONFLICT (at) DO UPDATE SET trust = excluded.trust, churn = excluded.churn,
     fraud = excluded.fraud, engagement = excluded.engagement, gate = excluded.gate,
     source = excluded.source;
@@ -164,7 +167,7 @@ ON CONFLICT (at) DO UPDATE SET trust = excluded.trust, churn = excluded.churn,
     Merge {
         when: &["stage_gates"],
         sql: "
-INSERT INTO vobee_gate_changes SELECT * FROM stage_gates
+INSERT INTO vobee_gate_changes (at, gate, reason) SELECT at, gate, reason FROM stage_gates
 ON CONFLICT (at) DO UPDATE SET gate = excluded.gate,
     reason = coalesce(nullif(excluded.reason, ''), vobee_gate_changes.reason);
 ",
@@ -260,6 +263,12 @@ pub(super) fn everything() -> String {
     let referrals = REFERRED.replace("TOUCHED ", "");
     format!("{hinted}{codes}{referrals}")
 }
+
+/// Empties what is kept for longer than the engine keeps it, which may be of another history.
+pub(super) const EMPTY_HISTORIES: &str = "
+DELETE FROM vobee_quality_history;
+DELETE FROM vobee_gate_changes;
+";
 
 /// Empties what is loaded anew. What is kept for longer than the engine keeps it stays.
 pub(super) const EMPTY: &str = "

@@ -9,7 +9,8 @@
 //! What this module promises: the engine never waits for it. Nothing is queued; what has not been
 //! exported is on disk. When PostgreSQL is away, full, read-only or has lost a table, the export
 //! says so and tries again, ever more seldom, and catches up by itself. When the records that it
-//! needs are gone it begins again with the newest snapshot, in one transaction.
+//! needs are gone, or the tables are of a history that the node was taken back from, it begins
+//! again with the newest snapshot, in one transaction.
 //!
 //! What is deliberately absent: reading anything back that decides something. A database that was
 //! changed by somebody else is wrong until the rows change again; `vobee postgres verify` names
@@ -18,6 +19,7 @@
 mod address;
 mod backoff;
 mod batch;
+mod columns;
 mod copy;
 mod error;
 mod expected;
@@ -25,6 +27,7 @@ mod exporter;
 mod import;
 mod load;
 mod merge;
+mod portion;
 mod schema;
 mod session;
 mod source;
@@ -38,6 +41,7 @@ pub use error::Error;
 pub(crate) use exporter::{Export, watch};
 pub use import::{Imported, Listener, Reject, import};
 pub use load::load_from;
+pub use portion::Portion;
 pub use schema::Found;
 pub use session::Session;
 pub(crate) use status::Status;

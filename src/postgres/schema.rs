@@ -1,12 +1,16 @@
 //! The tables: made, brought up to date, and held to their node.
 
 use actors::Uuid;
+use actors::export::Place;
 use tokio_postgres::Transaction;
 
+use super::columns;
 use super::error::Error;
+use super::merge;
 
 /// In order; the number of each is its place, from 1. What was released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_tables.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_chain.sql")];
 
 /// Every table that a row goes to.
 const TABLES: [&str; 12] = [
@@ -24,14 +28,17 @@ const TABLES: [&str; 12] = [
     "vobee_export",
 ];
 
+/// What others read that no row goes to.
+const VIEWS: [&str; 1] = ["waitlist_positions"];
+
 /// Any number that nobody else is likely to lock.
 const LOCK: i64 = 0x0076_6f62_6565_0001;
 
 /// What the database holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The newest record that is in the tables; None while there is nothing.
-    pub seq: Option<u64>,
+    /// How far they have come; None while there is nothing in them.
+    pub place: Option<Place>,
     /// The newest migration.
     pub version: i32,
 }
@@ -54,9 +61,11 @@ pub(super) async fn prepare(
     if version == 0 && !again {
         refuse_others(transaction).await?;
     }
-    let missing = missing(transaction).await?;
+    let missing = are_missing(transaction, &TABLES).await?;
+    let altered = columns::mend(transaction, &MIGRATIONS[..migrated(version)]).await?;
     // What was dropped is made again; what is there already is left alone by its statement.
-    let first = if missing { 0 } else { usize::try_from(version).unwrap_or(0) };
+    let whole = !missing && !altered && !are_missing(transaction, &VIEWS).await?;
+    let first = if whole { migrated(version) } else { 0 };
     for migration in &MIGRATIONS[first..] {
         transaction.batch_execute(migration).await?;
     }
@@ -64,27 +73,29 @@ pub(super) async fn prepare(
         let sql = "INSERT INTO vobee_migrations (version) VALUES ($1)";
         transaction.execute(sql, &[&done]).await?;
     }
-    let seq = claim(transaction, node, again).await?;
-    if missing && version > 0 && seq.is_some() {
+    let place = claim(transaction, node, again).await?;
+    if (missing || altered) && version > 0 && place.is_some() {
         // Of what was made again the rows are missing too.
         transaction.execute("UPDATE vobee_export SET seq = NULL", &[]).await?;
-        return Ok(Found { seq: None, version: known });
+        return Ok(Found { place: None, version: known });
     }
-    Ok(Found { seq, version: known })
+    Ok(Found { place, version: known })
 }
 
 /// Looks without changing anything; None where VoBee has no tables.
 pub(super) async fn look(transaction: &Transaction<'_>) -> Result<Option<(Found, u128)>, Error> {
-    if missing(transaction).await? {
+    if are_missing(transaction, &TABLES).await? {
         return Ok(None);
     }
     let version = transaction.query_one("SELECT max(version) FROM vobee_migrations", &[]).await?;
     let version = version.get::<_, Option<i32>>(0).unwrap_or(0);
+    // Tables of an earlier version have no chain.
     let sql = "SELECT seq, node::text FROM vobee_export";
     let Some(row) = transaction.query_opt(sql, &[]).await? else { return Ok(None) };
     let seq = row.get::<_, Option<i64>>(0).map(i64::cast_unsigned);
+    let place = seq.map(|seq| Place { seq, chain: None });
     let node = Uuid::parse(row.get(1)).map_err(|why| Error::Foreign(why.to_owned()))?;
-    Ok(Some((Found { seq, version }, node.0)))
+    Ok(Some((Found { place, version }, node.0)))
 }
 
 async fn version(transaction: &Transaction<'_>) -> Result<i32, Error> {
@@ -96,9 +107,19 @@ async fn version(transaction: &Transaction<'_>) -> Result<i32, Error> {
     Ok(transaction.query_one(newest, &[]).await?.get(0))
 }
 
-async fn missing(transaction: &Transaction<'_>) -> Result<bool, Error> {
+/// How many migrations have been run by a version of the tables.
+fn migrated(version: i32) -> usize {
+    usize::try_from(version).unwrap_or(0)
+}
+
+/// Whether anything that the tables consist of was dropped.
+pub(super) async fn is_dropped(transaction: &Transaction<'_>) -> Result<bool, Error> {
+    are_missing(transaction, &[&TABLES[..], &VIEWS].concat()).await
+}
+
+async fn are_missing(transaction: &Transaction<'_>, names: &[&str]) -> Result<bool, Error> {
     let sql = "SELECT bool_or(to_regclass(name) IS NULL) FROM unnest($1::text[]) AS name";
-    Ok(transaction.query_one(sql, &[&TABLES.as_slice()]).await?.get(0))
+    Ok(transaction.query_one(sql, &[&names]).await?.get(0))
 }
 
 /// Rows that somebody else has put there are not written over.
@@ -119,30 +140,33 @@ async fn refuse_others(transaction: &Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The one row of `vobee_export`, made where it is missing; the newest record in the tables.
+/// The one row of `vobee_export`, made where it is missing; how far the tables have come.
 async fn claim(
     transaction: &Transaction<'_>,
     node: Uuid,
     again: bool,
-) -> Result<Option<u64>, Error> {
+) -> Result<Option<Place>, Error> {
     let node = node.to_string();
     if again {
         let sql = "INSERT INTO vobee_export (node) VALUES ($1::text::uuid)
-            ON CONFLICT (only_row) DO UPDATE SET node = excluded.node, seq = NULL";
+            ON CONFLICT (only_row) DO UPDATE SET node = excluded.node, seq = NULL, chain = NULL";
         transaction.execute(sql, &[&node]).await?;
+        transaction.batch_execute(merge::EMPTY_HISTORIES).await?;
         return Ok(None);
     }
     let sql = "INSERT INTO vobee_export (node) VALUES ($1::text::uuid)
         ON CONFLICT (only_row) DO NOTHING";
     transaction.execute(sql, &[&node]).await?;
-    let sql = "SELECT seq, node = $1::text::uuid FROM vobee_export FOR UPDATE";
+    let sql = "SELECT seq, chain, node = $1::text::uuid FROM vobee_export FOR UPDATE";
     let row = transaction.query_one(sql, &[&node]).await?;
-    if !row.get::<_, bool>(1) {
+    if !row.get::<_, bool>(2) {
         return Err(Error::Foreign(
             "the tables are another node's; name another database, or write over them with \
              vobee postgres init --again"
                 .to_owned(),
         ));
     }
-    Ok(row.get::<_, Option<i64>>(0).map(i64::cast_unsigned))
+    let chain = row.get::<_, Option<&[u8]>>(1).and_then(|chain| chain.try_into().ok());
+    let seq = row.get::<_, Option<i64>>(0).map(i64::cast_unsigned);
+    Ok(seq.map(|seq| Place { seq, chain }))
 }

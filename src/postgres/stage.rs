@@ -51,7 +51,8 @@ pub(super) fn rows(batch: &Batch, prefix: &str) -> Vec<(&'static str, Rows)> {
 }
 
 /// The rows of one batch of everything, for tables that are empty: each goes where it stays, but
-/// those of the waitlist, which lack the address, and the few of the histories.
+/// those of the waitlist, which lack the address, and the few of the histories. Columns are named:
+/// one that was made again is the last of its table.
 pub(super) fn fresh(batch: &Batch, prefix: &str) -> Vec<(&'static str, Rows)> {
     let mut people = Rows::of(5);
     for (id, person) in &batch.people {
@@ -66,11 +67,15 @@ pub(super) fn fresh(batch: &Batch, prefix: &str) -> Vec<(&'static str, Rows)> {
         members.row().uuid(id.get()).text(&code.print(prefix)).time(at);
     }
     let mut staged = vec![
-        ("vobee_people", people),
+        ("vobee_people (id, email, use_case, persona, metadata)", people),
         ("stage_entries", entries(batch)),
-        ("vobee_codes", codes(batch, prefix)),
-        ("vobee_members", members),
-        ("vobee_referrals", referrals(batch)),
+        (
+            "vobee_codes (code, batch, channel, created_at, expires_at, max_uses, uses, revoked, \
+             bound, holder)",
+            codes(batch, prefix),
+        ),
+        ("vobee_members (id, code, redeemed_at)", members),
+        ("vobee_referrals (id, inviter, recipient, state, created_at)", referrals(batch)),
     ];
     staged.extend(histories(batch));
     staged.retain(|(_, rows)| rows.count() > 0);

@@ -77,8 +77,8 @@ impl<'a> Tables<'a> {
         if owner != node {
             return Err(foreign("the tables are another node's"));
         }
-        let seq = found.seq.ok_or_else(|| foreign("nothing has been exported yet"))?;
-        Ok(Self { transaction, seq })
+        let place = found.place.ok_or_else(|| foreign("nothing has been exported yet"))?;
+        Ok(Self { transaction, seq: place.seq })
     }
 
     /// Compares the tables with a state at the same record.

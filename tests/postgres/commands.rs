@@ -92,6 +92,10 @@ fn tables_of_another_node_are_taken_over_only_when_that_is_asked_for() {
     live(&mut first.admin(), 0);
     wait_until_caught_up(&first, &cluster);
     drop(first);
+    cluster.run(
+        "INSERT INTO vobee_quality_history VALUES (now(), 1, 1, 1, 1, 'green', 'first');
+        INSERT INTO vobee_gate_changes VALUES (now(), 'green', 'of the first node')",
+    );
     let second = exporting(&cluster, &[]);
     wait_until_it_says(&second, "the tables are another node's");
     let output = vobee(&cluster, &second, &["postgres", "init", "--again"]);
@@ -99,6 +103,9 @@ fn tables_of_another_node_are_taken_over_only_when_that_is_asked_for() {
     live(&mut second.admin(), 500);
     wait_until_caught_up(&second, &cluster);
     assert_equal(&second, &cluster);
+    let points = "SELECT count(*) FROM vobee_quality_history WHERE source = 'first'";
+    let moves = "SELECT count(*) FROM vobee_gate_changes WHERE reason = 'of the first node'";
+    assert_eq!((cluster.value(points), cluster.value(moves)), ("0".into(), "0".into()));
     let output = vobee(&cluster, &second, &["postgres", "status"]);
     assert!(said(&output).contains("node: following"), "{}", said(&output));
 }

@@ -1,11 +1,15 @@
 //! Whatever becomes of PostgreSQL, the node goes on, and the tables catch up by themselves.
 
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::cluster::Cluster;
 use super::export::{LIBERAL, exporting, join, live};
-use super::tables::{assert_equal, export_says, wait_until_caught_up, wait_until_it_says};
+use super::tables::{
+    assert_equal, durable, export_says, wait_until_caught_up, wait_until_it_is, wait_until_it_says,
+};
 use crate::support::{Client, Server};
 
 #[test]
@@ -60,6 +64,78 @@ fn tables_that_are_ahead_of_a_node_that_was_restored_are_written_anew() {
     assert_equal(&server, &cluster);
 }
 
+/// A data directory as it is.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("room");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy(&source, &target);
+        } else {
+            fs::copy(&source, &target).expect("room");
+        }
+    }
+}
+
+#[test]
+fn tables_of_a_history_that_was_taken_back_are_written_anew_though_the_node_has_gone_past_them() {
+    let mut cluster = Cluster::start();
+    let mut server = exporting(&cluster, &[]);
+    live(&mut server.admin(), 0);
+    assert!(server.stop().success());
+    let scratch = tempfile::tempdir().expect("a directory");
+    let earlier = scratch.path().join("data");
+    copy(server.data(), &earlier);
+    server.start_again();
+    live(&mut server.admin(), 100);
+    wait_until_caught_up(&server, &cluster);
+    assert!(server.stop().success());
+    let reached = "SELECT seq FROM vobee_export";
+    let taken_back: u64 = cluster.value(reached).parse().expect("a number");
+    let sampled = "INSERT INTO vobee_quality_history VALUES (now(), 1, 1, 1, 1, 'green', 'events')";
+    cluster.run(sampled);
+    server.replace_data(&earlier);
+    cluster.stop();
+    server.start_again();
+    for from in [200, 300] {
+        live(&mut server.admin(), from);
+    }
+    assert!(durable(&server) > taken_back);
+    cluster.start_again();
+    wait_until_caught_up(&server, &cluster);
+    assert_equal(&server, &cluster);
+    let told = |server: &Server, what: &str| server.log().matches(what).count();
+    assert_eq!(told(&server, "holds events that this journal does not have"), 1);
+    let history = "SELECT count(*) FROM vobee_quality_history WHERE trust = 1 AND churn = 1";
+    assert_eq!(cluster.value(history), "0", "what the histories had of it is gone too");
+    assert!(server.stop().success());
+    server.start_again();
+    live(&mut server.admin(), 400);
+    wait_until_caught_up(&server, &cluster);
+    assert_equal(&server, &cluster);
+    assert_eq!(told(&server, "loads everything"), 0, "{}", server.log());
+}
+
+#[test]
+fn tables_from_before_their_history_was_noted_are_gone_on_with_and_note_it_from_then_on() {
+    let cluster = Cluster::start();
+    let mut server = exporting(&cluster, &[]);
+    live(&mut server.admin(), 0);
+    wait_until_caught_up(&server, &cluster);
+    assert!(server.stop().success());
+    cluster.run(
+        "ALTER TABLE vobee_export DROP COLUMN chain;
+        DELETE FROM vobee_migrations WHERE version > 1",
+    );
+    server.start_again();
+    live(&mut server.admin(), 100);
+    wait_until_caught_up(&server, &cluster);
+    assert_equal(&server, &cluster);
+    assert_eq!(server.log().matches("loads everything").count(), 0, "{}", server.log());
+    assert_eq!(cluster.value("SELECT octet_length(chain) FROM vobee_export"), "32");
+}
+
 #[test]
 fn a_table_that_was_dropped_is_made_again_with_everything_in_it() {
     let cluster = Cluster::start();
@@ -70,6 +146,51 @@ fn a_table_that_was_dropped_is_made_again_with_everything_in_it() {
     live(&mut server.admin(), 100);
     wait_until_caught_up(&server, &cluster);
     assert_equal(&server, &cluster);
+}
+
+#[test]
+fn a_view_that_was_dropped_is_made_again_without_loading_anything() {
+    let cluster = Cluster::start();
+    let server = exporting(&cluster, &[]);
+    live(&mut server.admin(), 0);
+    wait_until_caught_up(&server, &cluster);
+    cluster.run("DROP VIEW waitlist_positions");
+    wait_until_it_is(&cluster, "SELECT to_regclass('waitlist_positions') IS NOT NULL", "t");
+    live(&mut server.admin(), 100);
+    wait_until_caught_up(&server, &cluster);
+    assert_equal(&server, &cluster);
+    assert_eq!(server.log().matches("loads everything").count(), 1, "{}", server.log());
+}
+
+#[test]
+fn columns_that_were_removed_are_made_again_as_they_were_with_everything_in_them() {
+    const COLUMNS: &str = "SELECT table_name, column_name, data_type, character_maximum_length,
+            is_nullable, column_default
+        FROM information_schema.columns WHERE table_schema = 'public'
+        ORDER BY table_name, column_name";
+    const KEYS: &str = "SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2";
+    let cluster = Cluster::start();
+    let server = exporting(&cluster, &[]);
+    live(&mut server.admin(), 0);
+    wait_until_caught_up(&server, &cluster);
+    let (columns, keys) = (cluster.rows(COLUMNS), cluster.rows(KEYS));
+    cluster.run(
+        "ALTER TABLE waitlist DROP COLUMN id CASCADE;
+        ALTER TABLE waitlist DROP COLUMN persona CASCADE;
+        ALTER TABLE waitlist RENAME COLUMN position TO place;
+        ALTER TABLE waitlist ADD COLUMN ours TEXT;
+        ALTER TABLE invite_codes DROP COLUMN status CASCADE;
+        ALTER TABLE vobee_rewards DROP COLUMN rule CASCADE, DROP COLUMN kind CASCADE;
+        ALTER TABLE vobee_people DROP COLUMN metadata;
+        ALTER TABLE vobee_export DROP COLUMN chain",
+    );
+    live(&mut server.admin(), 100);
+    wait_until_caught_up(&server, &cluster);
+    assert_equal(&server, &cluster);
+    cluster.run("ALTER TABLE waitlist DROP COLUMN ours, DROP COLUMN place");
+    assert_eq!(cluster.rows(COLUMNS), columns);
+    assert_eq!(cluster.rows(KEYS), keys);
 }
 
 #[test]

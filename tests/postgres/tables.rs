@@ -33,9 +33,25 @@ pub(crate) fn wait_until_it_says(server: &Server, wanted: &str) {
     }
 }
 
+/// Waits until a query has a value.
+#[track_caller]
+pub(super) fn wait_until_it_is(cluster: &Cluster, sql: &str, wanted: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let value = cluster.value(sql);
+        if value == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{value:?} instead of {wanted:?}: {sql}");
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
 /// Waits until everything that the node has answered is in the tables.
 #[track_caller]
 pub(crate) fn wait_until_caught_up(server: &Server, cluster: &Cluster) {
+    // Before that the tables may not be there.
+    wait_until_it_says(server, "following");
     let deadline = Instant::now() + PATIENCE;
     let durable = durable(server);
     loop {
@@ -49,7 +65,7 @@ pub(crate) fn wait_until_caught_up(server: &Server, cluster: &Cluster) {
 }
 
 /// The newest record that is durable, by a snapshot that is taken for it.
-fn durable(server: &Server) -> u64 {
+pub(super) fn durable(server: &Server) -> u64 {
     let taken = server.admin().try_send("POST", "/api/operations/snapshot", &[], b"");
     taken.expect("an answer").expect(200)["seq"].as_u64().expect("a number")
 }

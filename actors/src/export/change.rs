@@ -110,6 +110,35 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// About how many bytes it takes in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let text = match self {
+            Self::Named { profile, .. } => profile.bytes(),
+            Self::Issued(issue) => issue.batch.len(),
+            Self::Rewarded { reward, .. } | Self::Withdrawn { reward, .. } => {
+                reward.rule.len() + reward.reason.len()
+            }
+            Self::Waved(waved) => waved.batch.len(),
+            Self::GateMoved { reason, .. } => reason.len(),
+            Self::Forgotten { .. }
+            | Self::Joined(_)
+            | Self::Boosted { .. }
+            | Self::Invited { .. }
+            | Self::Bound { .. }
+            | Self::Revoked { .. }
+            | Self::Extended { .. }
+            | Self::Redeemed(_)
+            | Self::Departed { .. }
+            | Self::Referred(_)
+            | Self::Progressed { .. }
+            | Self::Sampled(_) => 0,
+        };
+        size_of::<Self>() + text
+    }
+}
+
 /// Somebody on the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {

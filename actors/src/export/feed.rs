@@ -20,6 +20,19 @@ const RECORDS_MAX: u64 = 8_192;
 /// Changes after which a read ends. One record may bring some more.
 const CHANGES_MAX: usize = 16_384;
 
+/// Bytes of changes after which a read ends.
+const BYTES_MAX: usize = 8 << 20;
+
+/// How far somebody has come in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The last record.
+    pub seq: Seq,
+    /// The link of the journal's chain over it, where that is known: the proof that this is the
+    /// place of the same number in the same history.
+    pub chain: Option<[u8; 32]>,
+}
+
 /// Why there is nothing to read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -48,8 +61,8 @@ impl From<Unreadable> for Error {
 pub struct Read {
     /// The changes, in order.
     pub changes: Vec<Change>,
-    /// The first record that was not looked at.
-    pub next: Seq,
+    /// Where they end: at the last record that was looked at.
+    pub end: Place,
 }
 
 /// A running engine's journal, for somebody who follows it at their own pace. Reading blocks.
@@ -94,19 +107,37 @@ impl Feed {
         self.epochs.need(next, bytes_max);
     }
 
-    /// The changes of some records from `from` on; none at the end of the journal. Blocks.
+    /// Whether somebody who says to be at a place has read this journal, and no other that has
+    /// gone on from an earlier place of it; None when nothing here can tell any more. Whoever has
+    /// no proof is believed. Blocks.
+    ///
+    /// # Errors
+    /// When the disk gives no answer.
+    pub fn knows(&self, place: Place) -> Result<Option<bool>, Error> {
+        if place.seq > self.durable() {
+            return Ok(Some(false));
+        }
+        let Some(chain) = place.chain else { return Ok(Some(true)) };
+        Ok(self.epochs.chain_at(place.seq)?.map(|ours| ours == chain))
+    }
+
+    /// The changes of some records from `from` on; none at the end of the journal. What one read
+    /// brings at most is halved so many times. Blocks.
     ///
     /// # Errors
     /// [`Error::NotKept`] when it is too late, or too early.
-    pub fn read(&self, from: Seq) -> Result<Read, Error> {
+    pub fn read(&self, from: Seq, halvings: u32) -> Result<Read, Error> {
         let end = self.durable();
         if from > end + 1 {
             return Err(Error::NotKept(from));
         }
-        let to = end.min(from + RECORDS_MAX - 1);
-        let mut reading = Reading { changes: Vec::new(), next: from, unreadable: None };
+        let bounds = Bounds::halved(halvings);
+        let to = end.min(from + bounds.records - 1);
+        let mut reading =
+            Reading { bounds, changes: Vec::new(), bytes: 0, next: from, unreadable: None };
         if to < from {
-            return Ok(Read { changes: reading.changes, next: from });
+            let end = Place { seq: from - 1, chain: None };
+            return Ok(Read { changes: reading.changes, end });
         }
         // What is behind the newest snapshot is open. All else is in the archive, or in an epoch
         // that was kept.
@@ -120,7 +151,11 @@ impl Feed {
         match (read, reading.unreadable) {
             (Err(error), _) => Err(error),
             (Ok(()), Some(unreadable)) => Err(unreadable.into()),
-            (Ok(()), None) => Ok(Read { changes: reading.changes, next: reading.next }),
+            (Ok(()), None) => {
+                let seq = reading.next - 1;
+                let end = Place { seq, chain: self.epochs.chain_at(seq)? };
+                Ok(Read { changes: reading.changes, end })
+            }
         }
     }
 
@@ -134,29 +169,60 @@ impl Feed {
         if read.is_ok() || reading.next > from {
             return Ok(());
         }
-        self.epochs.scan_kept(from, to + 1, &mut |record| reading.take(&record))?;
-        if reading.next > from { Ok(()) } else { Err(Error::NotKept(from)) }
+        match self.epochs.scan_kept(from, to + 1, &mut |record| reading.take(&record)) {
+            Ok(()) | Err(snapshots::Error::Damaged { .. }) if reading.next > from => Ok(()),
+            // A hole is as bad as an end.
+            Ok(()) | Err(snapshots::Error::Damaged { .. }) => Err(Error::NotKept(from)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What one read brings, at most.
+struct Bounds {
+    records: u64,
+    changes: usize,
+    bytes: usize,
+}
+
+impl Bounds {
+    /// Never less than one record.
+    fn halved(times: u32) -> Self {
+        Self {
+            records: RECORDS_MAX.checked_shr(times).unwrap_or(0).max(1),
+            changes: CHANGES_MAX.checked_shr(times).unwrap_or(0).max(1),
+            bytes: BYTES_MAX.checked_shr(times).unwrap_or(0),
+        }
     }
 }
 
 /// What has been read so far.
 struct Reading {
+    bounds: Bounds,
     changes: Vec<Change>,
+    /// Of the changes.
+    bytes: usize,
     next: Seq,
     unreadable: Option<Unreadable>,
 }
 
 impl Reading {
     fn is_full(&self) -> bool {
-        self.changes.len() >= CHANGES_MAX || self.unreadable.is_some()
+        let Bounds { changes, bytes, .. } = self.bounds;
+        let enough = self.changes.len() >= changes || self.bytes > bytes;
+        enough || self.unreadable.is_some()
     }
 
     fn take(&mut self, record: &RecordView<'_>) {
         if self.is_full() || record.seq != self.next {
             return;
         }
+        let before = self.changes.len();
         match project(record, &mut self.changes) {
-            Ok(()) => self.next = record.seq + 1,
+            Ok(()) => {
+                self.next = record.seq + 1;
+                self.bytes += self.changes[before..].iter().map(Change::bytes).sum::<usize>();
+            }
             Err(unreadable) => self.unreadable = Some(unreadable),
         }
     }

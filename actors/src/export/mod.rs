@@ -16,5 +16,5 @@ mod project;
 mod whole;
 
 pub use change::{Change, Issue, Joined, Redeemed, Referred, Waved};
-pub use feed::{Error, Feed, Read};
+pub use feed::{Error, Feed, Place, Read};
 pub use whole::{Fold, FoldError, Whole};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use snapshots::{RecordView, Section, Snapshot, Still};
+use snapshots::{Position, RecordView, Section, Snapshot, Still};
 
 use crate::cell::{self, Domain};
 use crate::event::Stream;
@@ -18,7 +18,7 @@ use crate::role::{self, Role};
 use crate::waitlist::Waitlist;
 
 use super::change::Change;
-use super::feed::Error;
+use super::feed::{Error, Place};
 
 /// Takes changes; false when it wants no more.
 type Visit<'a> = &'a mut dyn FnMut(Change) -> bool;
@@ -31,10 +31,11 @@ impl Whole {
         Self(snapshot)
     }
 
-    /// The newest record that is in it.
+    /// Where in the journal it stands.
     #[must_use]
-    pub fn seq(&self) -> Seq {
-        self.0.position().seq
+    pub fn place(&self) -> Place {
+        let Position { seq, chain, .. } = self.0.position();
+        Place { seq, chain: Some(chain) }
     }
 
     /// Hands out all changes: first what people have typed, then the parts of the state in turn,
@@ -78,7 +79,7 @@ pub struct Fold {
     quality: <Quality as Domain>::State,
     people: People,
     sections: Vec<Section>,
-    seq: Seq,
+    place: Place,
 }
 
 impl Fold {
@@ -100,15 +101,15 @@ impl Fold {
             quality: Quality::state(&policy),
             people: People::default(),
             sections: Vec::new(),
-            seq: end,
+            place: Place { seq: end, chain: (end == newest).then(|| still.chain()) },
         };
         let mut first = 1;
         if let Some(base) = reader.base() {
             let whole = Whole(Arc::clone(&base));
-            if whole.seq() > end {
+            if whole.place().seq > end {
                 return Err(Error::NotKept(end + 1).into());
             }
-            first = whole.seq() + 1;
+            first = whole.place().seq + 1;
             fold.waitlist = whole.state::<Waitlist>("waitlist")?;
             fold.invites = whole.state::<Invites>("invites")?;
             fold.referrals = whole.state::<Referrals>("referrals")?;
@@ -144,10 +145,10 @@ impl Fold {
         }
     }
 
-    /// The newest record that is in it.
+    /// Where in the journal it stands.
     #[must_use]
-    pub fn seq(&self) -> Seq {
-        self.seq
+    pub fn place(&self) -> Place {
+        self.place
     }
 
     /// Hands out all changes, as [`Whole::visit`] does.

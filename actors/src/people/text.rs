@@ -25,6 +25,15 @@ pub struct Profile {
     pub metadata: Vec<(String, String)>,
 }
 
+impl Profile {
+    /// Bytes of all of it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let pairs = self.metadata.iter().map(|(key, value)| key.len() + value.len());
+        self.email.len() + self.use_case.len() + self.persona.len() + pairs.sum::<usize>()
+    }
+}
+
 /// One personal section of a journal record.
 pub(crate) enum Text<'a> {
     Profile {

@@ -158,6 +158,20 @@ impl Archive {
         Ok(())
     }
 
+    /// The hash chain over record `seq`; None where the archive does not have that record.
+    ///
+    /// # Errors
+    /// [`Error::DamagedFile`]; [`Error::Io`].
+    pub fn chain_at(&self, seq: u64) -> Result<Option<[u8; 32]>, Error> {
+        let block = self.block_of(seq);
+        if seq < self.first_seq() || block == self.index().len() {
+            return Ok(None);
+        }
+        let mut blocks = self.blocks()?;
+        let links = blocks.links(block)?;
+        Ok(links.iter().find(|link| link.next_seq() > Some(seq)).map(|link| link.chain))
+    }
+
     /// The last record of the newest link whose time is `time` or less, or `None` if every link
     /// is later. Newest by number: where times go back, earlier links may be of later times.
     ///

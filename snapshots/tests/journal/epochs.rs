@@ -23,14 +23,14 @@ fn snapshot(dir: &Path, position: Position) -> Snapshot {
 }
 
 /// Ends the epoch and puts a snapshot at its end, as whoever keeps snapshots does.
-fn rotate(journal: &mut SledJournal, dir: &Path) -> Position {
+pub(crate) fn rotate(journal: &mut SledJournal, dir: &Path) -> Position {
     journal.epochs().prepare().expect("a next epoch");
     let end = journal.rotate().expect("the epoch ends");
     journal.epochs().adopt(snapshot(dir, end));
     end
 }
 
-fn archive(epochs: &Epochs, epoch: u64) {
+pub(crate) fn archive(epochs: &Epochs, epoch: u64) {
     epochs.archive(epoch, &|_| 0, &|_, _| false).expect("the epoch is whole");
 }
 

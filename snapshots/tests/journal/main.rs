@@ -3,6 +3,7 @@
 mod damage;
 mod epochs;
 mod failing_disk;
+mod kept;
 mod kill_and_reopen;
 mod owner;
 mod round_trip;

@@ -1,0 +1,167 @@
+//! Closed epochs that stay for a reader, and what becomes of them when an archive is switched on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use snapshots::archive::Archive;
+use snapshots::{Epochs, SledJournal, archive_path};
+use tempfile::TempDir;
+
+use crate::epochs::{archive, rotate};
+use crate::support;
+
+const RECORDS: u64 = 10;
+
+/// A journal of `epochs` closed epochs, all of which a reader needs.
+fn kept(dir: &Path, epochs: u64) -> SledJournal {
+    let (mut journal, _) = support::open(dir);
+    journal.epochs().need(Some(1), u64::MAX);
+    for _ in 0..epochs {
+        support::append_next(&mut journal, RECORDS);
+        rotate(&mut journal, dir);
+        journal.epochs().retire(false).expect("nothing stands in the way");
+    }
+    journal
+}
+
+fn path(dir: &Path, epoch: u64) -> PathBuf {
+    dir.join(format!("journal/{epoch:016}"))
+}
+
+fn on_disk(dir: &Path) -> Vec<u64> {
+    (1..100).filter(|&epoch| path(dir, epoch).exists()).collect()
+}
+
+fn size(path: &Path) -> u64 {
+    let entries = fs::read_dir(path).expect("a directory").map(|entry| entry.expect("an entry"));
+    let size = |entry: fs::DirEntry| match entry.metadata().expect("it is there") {
+        about if about.is_dir() => size(&entry.path()),
+        about => about.len(),
+    };
+    entries.map(size).sum()
+}
+
+/// Lets go of all but the newest two of the epochs that two snapshots cover.
+fn trim(journal: &SledJournal, dir: &Path) {
+    let covered = on_disk(dir).into_iter().rev().skip(2);
+    let room = covered.take(2).map(|epoch| size(&path(dir, epoch))).sum();
+    journal.epochs().need(Some(1), room);
+    journal.epochs().retire(false).expect("nothing stands in the way");
+}
+
+/// What a node does with its archive on.
+fn tidy(journal: &SledJournal) {
+    let epochs = journal.epochs();
+    for epoch in epochs.unarchived().expect("a list") {
+        archive(&epochs, epoch);
+    }
+    epochs.retire(true).expect("nothing stands in the way");
+}
+
+#[test]
+fn an_archive_that_is_switched_on_after_epochs_were_trimmed_begins_behind_the_oldest() {
+    for restarted in [false, true] {
+        let dir = TempDir::new().expect("a directory");
+        let mut journal = kept(dir.path(), 6);
+        trim(&journal, dir.path());
+        assert_eq!(on_disk(dir.path()), [4, 5, 6, 7]);
+        if restarted {
+            drop(journal);
+            journal = support::open(dir.path()).0;
+        }
+        tidy(&journal);
+        assert_eq!(on_disk(dir.path()), [6, 7]);
+        let first = if restarted { 5 } else { 4 };
+        for epoch in first..=6 {
+            let archive = Archive::open(&archive_path(dir.path(), epoch)).expect("an archive");
+            archive.verify().expect("the chain holds");
+            assert_eq!(archive.first_seq(), (epoch - 1) * RECORDS + 1);
+        }
+        support::append_next(&mut journal, RECORDS);
+        rotate(&mut journal, dir.path());
+        tidy(&journal);
+        assert_eq!(on_disk(dir.path()), [7, 8]);
+    }
+}
+
+#[test]
+fn an_epoch_that_says_what_the_next_follows_on_stays_until_the_archive_has_that() {
+    let dir = TempDir::new().expect("a directory");
+    let journal = kept(dir.path(), 6);
+    trim(&journal, dir.path());
+    drop(journal);
+    let (journal, _) = support::open(dir.path());
+    archive(&journal.epochs(), 4);
+    journal.epochs().retire(true).expect("nothing stands in the way");
+    assert_eq!(on_disk(dir.path()), [4, 5, 6, 7], "the archive of the fifth has failed");
+    tidy(&journal);
+    assert_eq!(on_disk(dir.path()), [6, 7]);
+    assert!(archive_path(dir.path(), 5).exists());
+}
+
+#[test]
+fn epochs_that_a_reader_has_behind_it_go_though_there_is_no_snapshot_where_it_is() {
+    for restarted in [false, true] {
+        let dir = TempDir::new().expect("a directory");
+        let mut journal = kept(dir.path(), 6);
+        if restarted {
+            drop(journal);
+            journal = support::open(dir.path()).0;
+        }
+        journal.epochs().need(Some(3 * RECORDS + 5), u64::MAX);
+        journal.epochs().retire(false).expect("nothing stands in the way");
+        assert_eq!(on_disk(dir.path()), [4, 5, 6, 7]);
+    }
+}
+
+/// Appends batches of one frame each, and one record that takes many; the chain over every record.
+fn append_noting_chains(journal: &mut SledJournal, chains: &mut Vec<[u8; 32]>) {
+    for count in [3, 1, 6] {
+        let appended = support::append_next(journal, count);
+        assert_eq!(appended.frames, 1);
+        chains.extend((0..count).map(|_| appended.chain));
+    }
+    let large = support::Record { body: vec![7; 100_000], ..support::record(1) };
+    chains.push(support::append(journal, &[large]).chain);
+}
+
+#[track_caller]
+fn assert_chains(epochs: &Epochs, chains: &[[u8; 32]]) {
+    for (seq, chain) in (0..).zip(chains) {
+        assert_eq!(epochs.chain_at(seq).expect("an answer"), Some(*chain), "over {seq}");
+    }
+    let behind = epochs.chain_at(chains.len() as u64).expect("an answer");
+    assert_eq!(behind, None, "what is not there has none");
+}
+
+#[test]
+fn the_chain_over_a_record_is_told_by_whatever_has_the_record() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    journal.epochs().need(Some(1), u64::MAX);
+    let mut chains = vec![[0; 32]];
+    for _ in 0..4 {
+        append_noting_chains(&mut journal, &mut chains);
+        assert_chains(&journal.epochs(), &chains);
+        rotate(&mut journal, dir.path());
+        journal.epochs().retire(false).expect("nothing stands in the way");
+        assert_chains(&journal.epochs(), &chains);
+    }
+    append_noting_chains(&mut journal, &mut chains);
+    journal.epochs().prepare().expect("a next epoch");
+    assert_chains(&journal.epochs(), &chains);
+    drop(journal);
+    let (journal, _) = support::open(dir.path());
+    assert_chains(&journal.epochs(), &chains);
+    tidy(&journal);
+    assert_eq!(on_disk(dir.path()), [4, 5, 6]);
+    assert_chains(&journal.epochs(), &chains);
+    drop(journal);
+    let (journal, _) = support::open(dir.path());
+    assert_chains(&journal.epochs(), &chains);
+    fs::remove_dir_all(dir.path().join("archive")).expect("it is there");
+    let known: Vec<u64> = (1..chains.len() as u64)
+        .filter(|&seq| journal.epochs().chain_at(seq).expect("an answer").is_some())
+        .collect();
+    assert_eq!(known, (33..chains.len() as u64).collect::<Vec<_>>(), "33 ends the third epoch");
+}
