@@ -11,3 +11,4 @@ mod replay;
 mod snapshot;
 mod supervision;
 mod support;
+mod verdicts;

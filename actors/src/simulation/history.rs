@@ -366,7 +366,7 @@ impl History {
                 self.holds.push((reservation, code, person));
                 self.counted(Effect::Reserved(code, person));
             }
-            invites::Event::Revoked { code } | invites::Event::Restored { code } => {
+            invites::Event::Revoked { code } | invites::Event::Restored { code, .. } => {
                 self.code(*code).ok_or("a code is taken back that was never issued")?;
             }
             invites::Event::Withdrawn { codes, .. } => {
