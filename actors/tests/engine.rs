@@ -12,3 +12,4 @@ mod replay;
 mod snapshot;
 mod supervision;
 mod support;
+mod verdicts;

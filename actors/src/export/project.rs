@@ -115,7 +115,9 @@ fn on_codes(event: invites::Event, at: Timestamp, out: &mut Vec<Change>) {
             out.extend(codes.into_iter().map(|code| Change::Revoked { code, revoked: true }));
         }
         invites::Event::Revoked { code } => out.push(Change::Revoked { code, revoked: true }),
-        invites::Event::Restored { code } => out.push(Change::Revoked { code, revoked: false }),
+        invites::Event::Restored { code, .. } => {
+            out.push(Change::Revoked { code, revoked: false });
+        }
         invites::Event::Extended { code, expires_at } => {
             out.push(Change::Extended { code, expires_at });
         }

@@ -161,7 +161,7 @@ impl Handle {
 pub(crate) struct Invites;
 
 impl Domain for Invites {
-    const IMAGE_VERSION: u16 = 3;
+    const IMAGE_VERSION: u16 = 4;
     const STREAM: Stream = Stream::Invites;
     type Policy = Policy;
     type State = State;
@@ -184,7 +184,7 @@ impl Domain for Invites {
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
             1 => image::restore_v1(input),
-            2 | 3 => image::restore(version, input),
+            2..=4 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("invites image version {version}"))),
         }
     }

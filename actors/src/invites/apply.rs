@@ -2,7 +2,7 @@
 
 use crate::ids::Timestamp;
 
-use super::state::Issue;
+use super::state::{Issue, Taken};
 use super::{Channel, Event, State};
 
 /// Folds one event into the state. Holds no rule: what is in an event has been decided.
@@ -29,9 +29,11 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             state.reserve(*reservation, *code, *person, (*until, *marks), at);
         }
         Event::Released { reservation } => state.release(*reservation),
-        Event::Revoked { code } => state.revoke(*code, true),
-        Event::Withdrawn { codes, .. } => codes.iter().for_each(|code| state.revoke(*code, true)),
-        Event::Restored { code } => state.revoke(*code, false),
+        Event::Revoked { code } => state.take(*code, Taken::Back),
+        Event::Withdrawn { codes, .. } => {
+            codes.iter().for_each(|code| state.take(*code, Taken::WithReward));
+        }
+        Event::Restored { code, .. } => state.take(*code, Taken::Not),
         Event::Extended { code, expires_at } => state.extend(*code, *expires_at),
     }
 }

@@ -9,7 +9,7 @@ use crate::referrals::{Bind, Withdrawn};
 
 use super::command::{Amend, Generate, Generated, Redeem, Redeemed, Reserve, Reserved};
 use super::holds::{Hold, Outcome};
-use super::state::State;
+use super::state::{State, Taken};
 use super::{Channel, CodeStatus, Event, Policy, Rejection};
 
 /// Holds that are remembered at once, of every outcome.
@@ -168,15 +168,18 @@ pub(super) fn amend(
     now: Timestamp,
 ) -> Result<Decided<Event, ()>, Rejection> {
     let index = state.find(code).ok_or(Rejection::UnknownCode)?;
-    let (found, _) = state.code(index);
+    let (found, issue) = state.code(index);
     if state.status(index, now) == CodeStatus::Used {
         return Err(Rejection::CodeUsed);
     }
     Ok(match amend {
-        Amend::Revoke if found.revoked => Decided::Already(()),
-        Amend::Restore if !found.revoked => Decided::Already(()),
+        Amend::Revoke if found.is_revoked() => Decided::Already(()),
+        Amend::Restore if !found.is_revoked() => Decided::Already(()),
         Amend::Revoke => Decided::Now(Event::Revoked { code }),
-        Amend::Restore => Decided::Now(Event::Restored { code }),
+        Amend::Restore => {
+            let withdrawn_from = issue.holder.filter(|_| found.taken == Taken::WithReward);
+            Decided::Now(Event::Restored { code, withdrawn_from })
+        }
         Amend::Extend(days) => {
             let expires_at = state.expires_at(index).max(now).plus_days(days);
             Decided::Now(Event::Extended { code, expires_at })
@@ -579,6 +582,22 @@ mod tests {
                 assert_eq!(try_redeem(&state, 1, ADA, at(6)), Err(Rejection::CodeRevoked));
             }
         }
+    }
+
+    #[test]
+    fn a_code_that_was_withdrawn_comes_back_to_whose_reward_it_was() {
+        let mut state = given(&[earned(ADA, &[1, 2])]);
+        let restore = |state: &State, seed| amend(state, code(seed), Amend::Restore, at(5));
+        let restored = |seed, withdrawn_from| Event::Restored { code: code(seed), withdrawn_from };
+        apply(&mut state, &Event::Revoked { code: code(1) }, at(3));
+        let withdrawn = Withdrawn { person: ADA, rewards: Vec::new(), codes: 9 };
+        let event = on_withdrawn(&state, &[withdrawn], at(4)).expect("one is free");
+        apply(&mut state, &event, at(4));
+        assert_eq!(restore(&state, 1), Ok(Decided::Now(restored(1, None))), "by hand");
+        assert_eq!(restore(&state, 2), Ok(Decided::Now(restored(2, Some(ADA)))));
+        apply(&mut state, &restored(2, Some(ADA)), at(6));
+        assert_eq!(restore(&state, 2), Ok(Decided::Already(())));
+        assert_eq!(state.free(ADA, at(7)).collect::<Vec<_>>(), [code(2)]);
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub enum Event {
     Restored {
         /// Which.
         code: InviteCode,
+        /// Whose reward it is part of, where it had been taken back with that.
+        withdrawn_from: Option<PersonId>,
     },
     /// A code got more time.
     Extended {
@@ -139,7 +141,7 @@ impl Persisted for Event {
             Self::Reserved { .. } => (5, 2),
             Self::Released { .. } => (6, 1),
             Self::Revoked { .. } => (7, 1),
-            Self::Restored { .. } => (8, 1),
+            Self::Restored { .. } => (8, 2),
             Self::Extended { .. } => (9, 1),
             Self::Sent { .. } => (10, 1),
         }
@@ -162,7 +164,10 @@ impl Persisted for Event {
                 record::encode(&(reservation, code, person, until, marks), out);
             }
             Self::Released { reservation } => record::encode(reservation, out),
-            Self::Revoked { code } | Self::Restored { code } => record::encode(code, out),
+            Self::Revoked { code } => record::encode(code, out),
+            Self::Restored { code, withdrawn_from } => {
+                record::encode(&(code, withdrawn_from), out);
+            }
             Self::Extended { code, expires_at } => record::encode(&(code, expires_at), out),
             Self::Sent { batch, codes, expires_at } => {
                 record::encode(&(batch, codes, expires_at), out);
@@ -205,7 +210,11 @@ impl Persisted for Event {
             }
             (6, 1) => Self::Released { reservation: record::decode(payload)? },
             (7, 1) => Self::Revoked { code: record::decode(payload)? },
-            (8, 1) => Self::Restored { code: record::decode(payload)? },
+            (8, 1) => Self::Restored { code: record::decode(payload)?, withdrawn_from: None },
+            (8, 2) => {
+                let (code, withdrawn_from) = record::decode(payload)?;
+                Self::Restored { code, withdrawn_from }
+            }
             (9, 1) => {
                 let (code, expires_at) = record::decode(payload)?;
                 Self::Extended { code, expires_at }
@@ -257,4 +266,23 @@ pub enum Rejection {
     UnknownBatch,
     /// The cursor is none of this list.
     UnknownCursor,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_that_version_1_restored_was_part_of_no_reward() {
+        let code = InviteCode::from_entropy(&[7; 16], 12);
+        let mut old = Vec::new();
+        record::encode(&code, &mut old);
+        let restored = |withdrawn_from| Event::Restored { code, withdrawn_from };
+        assert_eq!(Event::decode(8, 1, &old).ok(), Some(restored(None)));
+        let event = restored(Some(PersonId(3)));
+        let mut new = Vec::new();
+        event.encode(&mut new);
+        let (tag, version) = event.kind();
+        assert_eq!(Event::decode(tag, version, &new).ok(), Some(event));
+    }
 }

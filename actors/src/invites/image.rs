@@ -1,6 +1,6 @@
 //! The code registry on disk. Version 1: issues, codes, members, counters. Version 2 adds the batch
 //! of an issue, codes that were revoked or extended, holds and waves; version 3 what the address of
-//! a hold showed.
+//! a hold showed; version 4 whether a code was taken back by hand or with a reward.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::record::Unreadable;
 
 use super::event::Channel;
 use super::holds::{Hold, Outcome};
-use super::state::{Code, Issue, Member, State};
+use super::state::{Code, Issue, Member, State, Taken};
 
 /// Created at, expires at, uses at most, holder.
 type IssueV1 = (i64, i64, u32, Option<u128>);
@@ -21,6 +21,8 @@ type IssueV2 = (String, u8, IssueV1);
 type CodeV1 = (InviteCode, Option<u128>, u32, u32);
 /// As before, whether revoked, and an expiry of its own.
 type CodeV2 = (CodeV1, bool, Option<i64>);
+/// The same, with how it was taken back.
+type CodeV4 = (CodeV1, u8, Option<i64>);
 /// Person, number of the code, since.
 type MemberV1 = (u128, u32, i64);
 /// Id, number of the code, person, until, outcome.
@@ -37,10 +39,10 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
         let rest = (times.0, times.1, issue.max_uses, holder);
         (issue.batch.to_string(), issue.channel as u8, rest)
     }))?;
-    out.list(state.codes.iter().enumerate().map(|(index, code)| -> CodeV2 {
+    out.list(state.codes.iter().enumerate().map(|(index, code)| -> CodeV4 {
         let extended = state.extended.get(&(index as u32)).map(|at| at.micros());
         let first = (code.code, code.bound.map(PersonId::get), code.issue, code.uses);
-        (first, code.revoked, extended)
+        (first, code.taken.number(), extended)
     }))?;
     let members = state.members.iter();
     let members = members.map(|(id, member)| (id.get(), member.code, member.at.micros()));
@@ -60,7 +62,7 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.put(&(state.issued, state.redemptions))
 }
 
-/// Reads version 2 or 3.
+/// Reads version 2, 3 or 4.
 pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
     let mut state = State::default();
     input.list(|(batch, channel, issue): IssueV2| {
@@ -73,8 +75,18 @@ pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State
         state.issues.push(restored(batch, channel, issue));
         Ok(())
     })?;
-    input
-        .list(|(code, revoked, extended): CodeV2| put_back(&mut state, code, revoked, extended))?;
+    if version < 4 {
+        input.list(|(code, revoked, extended): CodeV2| {
+            let taken = if revoked { Taken::Back } else { Taken::Not };
+            put_back(&mut state, code, taken, extended)
+        })?;
+    } else {
+        input.list(|(code, taken, extended): CodeV4| {
+            let taken = Taken::from_number(taken)
+                .ok_or_else(|| Unreadable::new(format!("a code taken back as {taken}")))?;
+            put_back(&mut state, code, taken, extended)
+        })?;
+    }
     members(&mut state, input)?;
     let mut hold = |(id, code, person, until, outcome): HoldV2, marks| {
         let outcome = Outcome::from_number(outcome)
@@ -106,7 +118,7 @@ pub(super) fn restore_v1(input: &mut ImageReader<'_>) -> Result<State, Unreadabl
         state.issues.push(restored(String::new(), channel, issue));
         Ok(())
     })?;
-    input.list(|code: CodeV1| put_back(&mut state, code, false, None))?;
+    input.list(|code: CodeV1| put_back(&mut state, code, Taken::Not, None))?;
     members(&mut state, input)?;
     let ([batch, reward], redemptions): ([u64; 2], u64) = input.take()?;
     (state.issued, state.redemptions) = ([batch, reward, 0], redemptions);
@@ -128,13 +140,13 @@ fn restored(batch: String, channel: Channel, issue: IssueV1) -> Issue {
 fn put_back(
     state: &mut State,
     (code, bound, issue, uses): CodeV1,
-    revoked: bool,
+    taken: Taken,
     extended: Option<i64>,
 ) -> Result<(), Unreadable> {
     if issue as usize >= state.issues.len() {
         return Err(Unreadable::new("a code of no issue"));
     }
-    let code = Code { code, bound: bound.map(PersonId), issue, uses, revoked };
+    let code = Code { code, bound: bound.map(PersonId), issue, uses, taken };
     state.put_back(code, extended.map(Timestamp::from_micros));
     Ok(())
 }
@@ -145,4 +157,36 @@ fn members(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unreada
         state.members.insert(PersonId(person), Member { code, at });
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Event;
+    use super::super::apply::apply;
+    use super::*;
+
+    #[test]
+    fn a_code_that_is_revoked_in_version_3_was_taken_back_by_hand() {
+        let code = |seed| InviteCode::from_entropy(&[seed; 16], 12);
+        let now = Timestamp::from_micros(1);
+        let issued = Event::Issued {
+            batch: "B".to_owned(),
+            codes: vec![code(1), code(2)],
+            bound: None,
+            holder: Some(PersonId(3)),
+            expires_at: now.plus_days(7),
+            max_uses: 1,
+            channel: Channel::Reward,
+            forced: false,
+        };
+        let mut state = State::default();
+        for event in [issued, Event::Revoked { code: code(2) }] {
+            apply(&mut state, &event, now);
+        }
+        // A truth value is written as the number that says the same of a code.
+        let mut bytes = Vec::new();
+        save(&state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
+        let read = restore(3, &mut ImageReader(&mut bytes.as_slice())).expect("version 3");
+        assert_eq!(read.digest(), state.digest());
+    }
 }

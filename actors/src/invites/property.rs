@@ -243,7 +243,7 @@ impl Run {
 fn restored(state: &State) -> State {
     let mut bytes = Vec::new();
     image::save(state, &mut ImageWriter(&mut bytes)).expect("a vector takes everything");
-    image::restore(3, &mut ImageReader(&mut bytes.as_slice())).expect("its own image")
+    image::restore(4, &mut ImageReader(&mut bytes.as_slice())).expect("its own image")
 }
 
 proptest! {

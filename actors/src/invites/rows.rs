@@ -23,7 +23,7 @@ impl State {
                 expires_at: self.expires_at(index),
                 max_uses: issue.max_uses,
                 uses: code.uses,
-                revoked: code.revoked,
+                revoked: code.is_revoked(),
                 bound: code.bound,
                 holder: issue.holder,
             });

@@ -79,6 +79,32 @@ pub(super) struct Issue {
     pub(super) holder: Option<PersonId>,
 }
 
+/// Whether a code was taken back, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum Taken {
+    /// It was not.
+    Not,
+    /// By hand.
+    Back,
+    /// With the reward that it was part of.
+    WithReward,
+}
+
+impl Taken {
+    pub(super) const fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub(super) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Not),
+            1 => Some(Self::Back),
+            2 => Some(Self::WithReward),
+            _ => None,
+        }
+    }
+}
+
 /// One code.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Code {
@@ -86,7 +112,13 @@ pub(super) struct Code {
     pub(super) bound: Option<PersonId>,
     pub(super) issue: u32,
     pub(super) uses: u32,
-    pub(super) revoked: bool,
+    pub(super) taken: Taken,
+}
+
+impl Code {
+    pub(super) fn is_revoked(&self) -> bool {
+        self.taken != Taken::Not
+    }
 }
 
 /// Where a code is counted, so that how many are in each state is known without looking at all.
@@ -162,7 +194,7 @@ impl State {
         let (code, issue) = self.code(index);
         if code.uses >= issue.max_uses {
             CodeStatus::Used
-        } else if code.revoked {
+        } else if code.is_revoked() {
             CodeStatus::Revoked
         } else if now >= self.expires_at(index) {
             CodeStatus::Expired
@@ -297,7 +329,7 @@ impl State {
         self.issues.push(issue);
         self.codes.reserve(count);
         for (code, bound) in codes {
-            self.put_back(Code { code, bound, issue: number, uses: 0, revoked: false }, None);
+            self.put_back(Code { code, bound, issue: number, uses: 0, taken: Taken::Not }, None);
         }
         self.issued[channel as usize] += count as u64;
     }
@@ -359,9 +391,9 @@ impl State {
         self.change(hold.code, |state| state.holds.close(id, Outcome::Released));
     }
 
-    pub(super) fn revoke(&mut self, code: InviteCode, revoked: bool) {
+    pub(super) fn take(&mut self, code: InviteCode, taken: Taken) {
         let Some(index) = self.find(code) else { return };
-        self.change(index, |state| state.codes[index as usize].revoked = revoked);
+        self.change(index, |state| state.codes[index as usize].taken = taken);
     }
 
     pub(super) fn extend(&mut self, code: InviteCode, expires_at: Timestamp) {
@@ -383,7 +415,7 @@ impl State {
         if code.uses >= issue.max_uses {
             return Counted::Used;
         }
-        if code.revoked {
+        if code.is_revoked() {
             return Counted::Revoked;
         }
         let (held, first_end) = self.holds.open(index);

@@ -7,7 +7,7 @@ use crate::cell::{Cell, Decided, Domain};
 use crate::committer::Committed;
 use crate::error::Error;
 use crate::event::{self, Stream};
-use crate::ids::Timestamp;
+use crate::ids::{PersonId, Timestamp};
 use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
 use crate::record::Unreadable;
@@ -90,7 +90,7 @@ impl Handle {
 pub(crate) struct Quality;
 
 impl Domain for Quality {
-    const IMAGE_VERSION: u16 = 2;
+    const IMAGE_VERSION: u16 = 3;
     const STREAM: Stream = Stream::Quality;
     type Policy = Policy;
     type State = State;
@@ -113,7 +113,7 @@ impl Domain for Quality {
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
             1 => image::restore_v1(input),
-            2 => image::restore(input),
+            2 | 3 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("quality image version {version}"))),
         }
     }
@@ -121,14 +121,14 @@ impl Domain for Quality {
     fn follows(event: &event::Event) -> bool {
         match event {
             event::Event::Waitlist(waitlist::Event::Joined { .. })
-            | event::Event::Invites(invites::Event::Redeemed { .. }) => true,
+            | event::Event::Invites(invites::Event::Redeemed { .. })
+            | event::Event::Referrals(referrals::Event::Reviewed { .. }) => true,
             event::Event::Waitlist(waitlist::Event::Left { was, .. }) => {
                 *was == waitlist::EntryState::Member
             }
             event::Event::Referrals(referrals::Event::Referred { bind, .. }) => {
                 *bind != referrals::Bind::Nothing
             }
-            event::Event::Referrals(referrals::Event::Reviewed { state, .. }) => state.is_some(),
             event::Event::Waitlist(_)
             | event::Event::Invites(_)
             | event::Event::Referrals(_)
@@ -136,32 +136,17 @@ impl Domain for Quality {
         }
     }
 
-    /// All of a batch is counted in one event.
+    /// All of a batch is counted in one event, or where somebody comes back in it, in more.
     fn react(cell: &mut Cell<Self>, causes: &[&Committed]) {
-        let Some(newest) = causes.last() else { return };
-        let (mut joins, mut shares) = (0, 0);
-        let (mut came, mut left, mut judged) = (Vec::new(), Vec::new(), Vec::new());
-        for cause in causes {
-            match &cause.event {
-                Some(event::Event::Waitlist(waitlist::Event::Joined { .. })) => joins += 1,
-                Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
-                    left.push((*person, cause.at));
-                }
-                Some(event::Event::Invites(invites::Event::Redeemed { person, .. })) => {
-                    came.push((*person, cause.at));
-                }
-                Some(event::Event::Referrals(referrals::Event::Reviewed {
-                    person,
-                    accepted,
-                    ..
-                })) => judged.push((*person, cause.at, *accepted)),
-                Some(event::Event::Referrals(_)) => shares += 1,
-                _ => {}
-            }
+        let mut rest = causes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(decide::together(rest.iter().map(moved)));
+            count(cell, now);
+            rest = later;
         }
-        let counted = Event::Counted { joins, shares, came, left, judged };
-        cell.record(counted, newest.at, Some(newest.seq));
-        move_gate(cell, newest.at);
+        if let Some(newest) = causes.last() {
+            move_gate(cell, newest.at);
+        }
     }
 
     fn handle(cell: &mut Cell<Self>, message: Message) {
@@ -232,5 +217,51 @@ fn move_gate(cell: &mut Cell<Quality>, now: Timestamp) {
     let due = decide::evaluate(&cell.state, &cell.policy, cell.time(now));
     if let Some(event) = due {
         cell.record(event, now, None);
+    }
+}
+
+/// Who came in (true) or left for good because of a record.
+fn moved(cause: &&Committed) -> Option<(PersonId, bool)> {
+    match &cause.event {
+        Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
+            Some((*person, false))
+        }
+        Some(event::Event::Invites(invites::Event::Redeemed { person, .. })) => {
+            Some((*person, true))
+        }
+        _ => None,
+    }
+}
+
+/// Counts what has happened elsewhere.
+fn count(cell: &mut Cell<Quality>, causes: &[&Committed]) {
+    let Some(newest) = causes.last() else { return };
+    let (mut joins, mut shares) = (0, 0);
+    let (mut came, mut left, mut judged) = (Vec::new(), Vec::new(), Vec::new());
+    for cause in causes {
+        match &cause.event {
+            Some(event::Event::Waitlist(waitlist::Event::Joined { .. })) => joins += 1,
+            Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
+                left.push((*person, cause.at));
+            }
+            Some(event::Event::Invites(invites::Event::Redeemed { person, .. })) => {
+                came.push((*person, cause.at));
+            }
+            Some(event::Event::Referrals(referrals::Event::Reviewed {
+                person,
+                accepted,
+                state,
+                ..
+            })) if decide::on_reviewed(&cell.state, &judged, (*person, *accepted), *state) => {
+                judged.push((*person, cause.at, *accepted));
+            }
+            Some(event::Event::Referrals(referrals::Event::Referred { .. })) => shares += 1,
+            _ => {}
+        }
+    }
+    let counts = joins + shares > 0 || !came.is_empty() || !left.is_empty() || !judged.is_empty();
+    if counts {
+        let counted = Event::Counted { joins, shares, came, left, judged };
+        cell.record(counted, newest.at, Some(newest.seq));
     }
 }

@@ -1,7 +1,10 @@
 //! The rules of sightings, drills and the gate.
 
+use std::collections::HashSet;
+
 use crate::cell::Decided;
-use crate::ids::Timestamp;
+use crate::ids::{PersonId, Timestamp};
+use crate::referrals::ReferralState;
 
 use super::command::{Drilling, Observe, Observed};
 use super::drill::{DRILL_MINUTES_MAX, Drill, Source};
@@ -29,6 +32,39 @@ pub(super) fn observe(
         at: at.unwrap_or(now).min(now),
     });
     Ok(Decided::Now(Event::Observed { seen: seen.collect() }))
+}
+
+/// Whether a verdict changes what is held against a person: a rejection does, and an acceptance
+/// that takes one back. `judged` are the verdicts that count already, and `stands` is where the
+/// person stands from then on, where the verdict changes that.
+pub(super) fn on_reviewed(
+    state: &State,
+    judged: &[(PersonId, Timestamp, bool)],
+    (person, accepted): (PersonId, bool),
+    stands: Option<ReferralState>,
+) -> bool {
+    let newest = judged.iter().rev().find(|(other, ..)| *other == person);
+    let rejected = newest.map_or(state.is_rejected(person), |(.., accepted)| !accepted);
+    // Of a rejection from before images knew of it only the graph knows, which lets the person be
+    // what the person was before; a flag of the product's may be all that there is, and stays.
+    let from_before = stands.is_some_and(|stands| stands != ReferralState::Fraud);
+    !accepted || rejected || from_before
+}
+
+/// How many of what has happened are counted in one event: all up to where somebody who has left
+/// among them comes back.
+pub(super) fn together(people: impl Iterator<Item = Option<(PersonId, bool)>>) -> usize {
+    let mut left = HashSet::new();
+    let mut count = 0;
+    for moved in people {
+        match moved {
+            Some((person, true)) if left.contains(&person) => return count,
+            Some((person, false)) => drop(left.insert(person)),
+            Some((_, true)) | None => {}
+        }
+        count += 1;
+    }
+    count
 }
 
 /// A drill begins, in the place of one that is on, or is ended; None when there is none to end.
@@ -100,7 +136,6 @@ mod tests {
     use super::super::drill::DrillRates;
     use super::super::{Seen, trust};
     use super::*;
-    use crate::ids::PersonId;
 
     fn day(day: u32) -> Timestamp {
         Timestamp::from_micros(1).plus_days(20_000 + day)
@@ -182,6 +217,52 @@ mod tests {
         see(&mut state, 2..=3, Seen::Cleared, day(2));
         assert_eq!(rates(&state, day(2)).1, 0.01);
         assert_eq!(rates(&state, day(31)).1, 0.0);
+    }
+
+    fn judge(state: &mut State, number: u128, accepted: bool, now: Timestamp) {
+        let judged = vec![(PersonId(number), now, accepted)];
+        let (came, left) = (Vec::new(), Vec::new());
+        apply(state, &Event::Counted { joins: 0, shares: 0, came, left, judged }, now);
+    }
+
+    #[test]
+    fn a_rejection_stands_until_it_is_taken_back_and_a_flag_until_it_is_cleared() {
+        let mut state = members(10);
+        judge(&mut state, 1, false, day(1));
+        see(&mut state, 1..=1, Seen::Fraud, day(2));
+        assert_eq!(rates(&state, day(2)).1, 0.1, "once, whoever says it");
+        see(&mut state, 1..=1, Seen::Cleared, day(3));
+        assert_eq!(rates(&state, day(3)).1, 0.1);
+        see(&mut state, 1..=1, Seen::Fraud, day(4));
+        judge(&mut state, 1, true, day(5));
+        assert_eq!(rates(&state, day(5)).1, 0.1, "the product still says so");
+        see(&mut state, 1..=1, Seen::Cleared, day(6));
+        assert_eq!(rates(&state, day(6)).1, 0.0);
+    }
+
+    #[test]
+    fn a_verdict_that_changes_nothing_is_not_counted() {
+        use ReferralState::{Active, Fraud};
+        let (mut state, eve) = (members(1), PersonId(1));
+        let counts = |state: &State, judged: &[_], accepted, stands| {
+            on_reviewed(state, judged, (eve, accepted), stands)
+        };
+        assert!(!counts(&state, &[], true, None), "there is no rejection to take back");
+        assert!(!counts(&state, &[], true, Some(Fraud)), "nor has the product taken back its flag");
+        assert!(counts(&state, &[], true, Some(Active)), "the graph knows of one from before");
+        assert!(counts(&state, &[(eve, day(1), false)], true, None), "it is in the same batch");
+        judge(&mut state, 1, false, day(1));
+        assert!(counts(&state, &[], true, Some(Fraud)));
+        assert!(!counts(&state, &[(eve, day(1), true)], true, None));
+    }
+
+    #[test]
+    fn whoever_leaves_and_comes_back_in_one_batch_is_in() {
+        let (eve, bob) = (PersonId(1), PersonId(2));
+        let moves = [None, Some((eve, false)), Some((bob, true)), Some((eve, true)), None];
+        assert_eq!(together(moves.into_iter()), 3);
+        assert_eq!(together(moves[3..].iter().copied()), 2);
+        assert_eq!(together([Some((eve, true)), Some((eve, false))].into_iter()), 2);
     }
 
     #[test]

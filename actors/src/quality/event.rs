@@ -69,7 +69,7 @@ pub enum Event {
         came: Vec<(PersonId, Timestamp)>,
         /// Members who left the list for good, and when.
         left: Vec<(PersonId, Timestamp)>,
-        /// People who were looked into, when, and whether they are like others.
+        /// People who were rejected, or whose rejection was taken back, when, and which of the two.
         judged: Vec<(PersonId, Timestamp, bool)>,
     },
     /// The gate changed.

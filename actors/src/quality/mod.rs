@@ -4,6 +4,10 @@
 //! trust score that is a published formula of them; and a gate that turns yellow or red by
 //! published thresholds, leaves red slowly, and writes down every change of colour with its reason.
 //!
+//! Whoever is in counts as false while the product says so, or an operator has rejected the person:
+//! `cleared` takes back only the one, and a verdict only the other. Both outlast that somebody
+//! leaves, and count from when the person comes in again.
+//!
 //! With fewer members than `members_min` nothing is concluded from the rates: the gate stays as
 //! open as it is, and the answer says that the sample is too small.
 //!

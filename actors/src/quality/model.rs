@@ -12,6 +12,7 @@ use super::drill::DrillRates;
 use super::gate::{Colour, Level};
 use super::ratio::Ratio;
 use super::{Event, Observation, Policy, Seen, State, decide, image, trust};
+use crate::referrals::ReferralState;
 
 const MEMBERS_MIN: u64 = 5;
 const HOUR: i64 = 3_600_000_000;
@@ -21,6 +22,10 @@ enum Step {
     Pass(u32),
     Come(u8),
     See(u8, Seen),
+    /// An operator rejects somebody, or takes that back.
+    Judge(u8, bool),
+    /// Somebody leaves, or comes back.
+    Move(u8),
     Drill([Option<f64>; 3], u32),
     Load(Option<f64>),
 }
@@ -36,6 +41,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (40..3_000_u32).prop_map(Step::Pass),
         2 => (1..9_u8).prop_map(Step::Come),
         4 => (any::<u8>(), seen).prop_map(|(who, seen)| Step::See(who, seen)),
+        3 => (any::<u8>(), any::<bool>()).prop_map(|(who, accept)| Step::Judge(who, accept)),
+        2 => any::<u8>().prop_map(Step::Move),
         2 => drill.prop_map(|(rates, minutes)| Step::Drill(rates, minutes)),
         1 => load.prop_map(Step::Load),
     ]
@@ -43,15 +50,21 @@ fn step() -> impl Strategy<Value = Step> {
 
 #[derive(Clone, Copy)]
 struct Person {
+    is_in: bool,
     active: i64,
     gone: bool,
     flagged: bool,
+    rejected: bool,
 }
 
 /// Everything, as it was said.
 #[derive(Default)]
 struct Model {
     people: Vec<Person>,
+    /// How often somebody has left.
+    left: usize,
+    /// How often somebody has come in.
+    came: usize,
     drill: Option<([Option<f64>; 3], i64)>,
     load: Option<f64>,
     /// When the gate was looked at, and the levels of the metrics then.
@@ -69,18 +82,30 @@ fn level(bad: f64, warning: f64, critical: f64) -> Level {
 }
 
 impl Model {
+    fn person(&mut self, who: u8) -> Option<(PersonId, &mut Person)> {
+        let index = usize::from(who) % self.people.len().max(1);
+        let person = self.people.get_mut(index)?;
+        Some((PersonId(index as u128), person))
+    }
+
     fn rates(&self, now: i64) -> [f64; 3] {
         let count = |holds: &dyn Fn(&Person) -> bool| {
-            self.people.iter().filter(|person| holds(person)).count() as f64
+            self.people.iter().filter(|person| person.is_in && holds(person)).count()
         };
         let within = |person: &Person, days: i64| now / HOUR - person.active < days * 24;
-        let all = self.people.len().max(1) as f64;
-        let lost = count(&|person| person.gone || !within(person, 14)) / all;
-        let flagged = count(&|person| person.flagged) / all;
-        let engaged = count(&|person| !person.gone && within(person, 7)) / all;
-        let measured = [lost, flagged, if self.people.is_empty() { 1.0 } else { engaged }];
+        let all = self.members().max(1) as f64;
+        let lost = count(&|person| person.gone || !within(person, 14)) + self.left;
+        let charged = count(&|person| person.flagged || person.rejected) as f64;
+        let engaged = count(&|person| !person.gone && within(person, 7)) as f64 / all;
+        let engaged = if self.members() == 0 { 1.0 } else { engaged };
+        let measured = [lost as f64 / all, charged / self.came.max(1) as f64, engaged];
         let drilled = self.drill.filter(|(_, until)| now < *until).map_or([None; 3], |it| it.0);
         [0, 1, 2].map(|rate| drilled[rate].unwrap_or(measured[rate]))
+    }
+
+    /// Those who are in, and those who left, which nobody forgets here.
+    fn members(&self) -> usize {
+        self.people.iter().filter(|person| person.is_in).count() + self.left
     }
 
     fn levels(&self, now: i64) -> [Level; 5] {
@@ -88,7 +113,7 @@ impl Model {
         let trust = 1.0 - (0.35 * churn + 0.15 * fraud + 0.5 * (1.0 - engagement));
         let trust = (trust.clamp(0.0, 1.0) * 100.0).round() / 100.0;
         let drilled = self.drill.filter(|(_, until)| now < *until).map_or([None; 3], |it| it.0);
-        let enough = self.people.len() as u64 >= MEMBERS_MIN;
+        let enough = self.members() as u64 >= MEMBERS_MIN;
         let counts = |level, drilled: bool| if enough || drilled { level } else { Level::Calm };
         [
             counts(level(churn, 0.15, 0.20), drilled[0].is_some()),
@@ -148,24 +173,24 @@ impl Live {
             Step::Come(count) => {
                 let first = model.people.len() as u128;
                 let came = (0..u128::from(count)).map(|more| (PersonId(first + more), now));
-                let came = came.collect();
-                self.happen(
-                    Event::Counted {
-                        joins: 0,
-                        shares: 0,
-                        came,
-                        left: Vec::new(),
-                        judged: Vec::new(),
-                    },
-                    now,
-                );
-                let person = Person { active: hour, gone: false, flagged: false };
+                self.count(came.collect(), Vec::new(), Vec::new(), now);
+                let person = Person {
+                    is_in: true,
+                    active: hour,
+                    gone: false,
+                    flagged: false,
+                    rejected: false,
+                };
                 model.people.extend(std::iter::repeat_n(person, usize::from(count)));
+                model.came += usize::from(count);
             }
+            Step::Judge(who, accept) => self.judge(model, who, accept, now),
+            Step::Move(who) => self.step_in_or_out(model, who, now),
             Step::See(who, kind) => {
-                let many = model.people.len().max(1);
-                let Some(person) = model.people.get_mut(usize::from(who) % many) else { return };
-                let id = PersonId(u128::from(who) % many as u128);
+                let Some((id, person)) = model.person(who) else { return };
+                if !person.is_in {
+                    return;
+                }
                 let seen = vec![Observation { person: id, kind, at: now }];
                 self.happen(Event::Observed { seen }, now);
                 match kind {
@@ -195,6 +220,39 @@ impl Live {
         }
     }
 
+    fn judge(&mut self, model: &mut Model, who: u8, accept: bool, now: Timestamp) {
+        let Some((id, person)) = model.person(who) else { return };
+        // The graph says where somebody stands whose rejection is taken back.
+        let stands = person.rejected.then_some(ReferralState::Redeemed);
+        if decide::on_reviewed(&self.state, &[], (id, accept), stands) {
+            self.count(Vec::new(), Vec::new(), vec![(id, now, accept)], now);
+        }
+        person.rejected = !accept;
+    }
+
+    fn step_in_or_out(&mut self, model: &mut Model, who: u8, now: Timestamp) {
+        let Some((id, person)) = model.person(who) else { return };
+        person.is_in = !person.is_in;
+        if person.is_in {
+            (person.active, person.gone) = (now.hour(), false);
+            model.came += 1;
+            self.count(vec![(id, now)], Vec::new(), Vec::new(), now);
+        } else {
+            model.left += 1;
+            self.count(Vec::new(), vec![(id, now)], Vec::new(), now);
+        }
+    }
+
+    fn count(
+        &mut self,
+        came: Vec<(PersonId, Timestamp)>,
+        left: Vec<(PersonId, Timestamp)>,
+        judged: Vec<(PersonId, Timestamp, bool)>,
+        now: Timestamp,
+    ) {
+        self.happen(Event::Counted { joins: 0, shares: 0, came, left, judged }, now);
+    }
+
     /// Looks at the gate as the actor does.
     fn look(&mut self, policy: &Policy, now: Timestamp) {
         if let Some(event) = decide::evaluate(&self.state, policy, now) {
@@ -210,7 +268,7 @@ impl Live {
 fn through_an_image(state: &State) -> State {
     let mut bytes = Vec::new();
     image::save(state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
-    image::restore(&mut ImageReader(&mut bytes.as_slice())).expect("what was just written")
+    image::restore(3, &mut ImageReader(&mut bytes.as_slice())).expect("what was just written")
 }
 
 proptest! {

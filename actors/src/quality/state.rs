@@ -96,16 +96,34 @@ impl Default for Policy {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Member {
     pub(super) active: i64,
-    pub(super) flagged: Option<i64>,
     pub(super) gone: Option<i64>,
 }
 
+/// What is held against somebody, a member or not, and since which hour it counts. Either stands by
+/// itself: a flag until the product clears it, a rejection until an operator accepts the person.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Charges {
+    /// By the product.
+    pub(super) flagged: Option<i64>,
+    /// By an operator.
+    pub(super) rejected: Option<i64>,
+}
+
+impl Charges {
+    /// The hour in which a member is counted: that of the newest charge.
+    fn hour(self) -> Option<i64> {
+        self.flagged.max(self.rejected)
+    }
+}
+
 /// The window. Invariants: `active` counts each present member in the hour it was last active;
-/// `present` counts the members that are not gone; `gone` and `flagged` count members in the hour
-/// that their entry names.
+/// `present` counts the members that are not gone; `gone` counts members in the hour that their
+/// entry names, `flagged` those who are charged in the hour of their newest charge.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(super) members: HashMap<PersonId, Member>,
+    /// Those against whom something is held.
+    pub(super) charged: HashMap<PersonId, Charges>,
     pub(super) present: u64,
     pub(super) active: Hours,
     pub(super) gone: Hours,
@@ -125,6 +143,18 @@ pub(crate) struct State {
 impl State {
     pub(super) fn knows(&self, person: PersonId) -> bool {
         self.members.contains_key(&person)
+    }
+
+    /// Whether somebody is a member, and whether one of those who count as false.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn counts(&self, person: PersonId) -> (bool, bool) {
+        let is_in = self.knows(person);
+        (is_in, is_in && self.charged.contains_key(&person))
+    }
+
+    /// Whether an operator's rejection stands.
+    pub(super) fn is_rejected(&self, person: PersonId) -> bool {
+        self.charged.get(&person).is_some_and(|charges| charges.rejected.is_some())
     }
 
     pub(super) const fn transitions(&self) -> [u64; 3] {
@@ -164,6 +194,7 @@ impl State {
         let hours = [&self.active, &self.gone, &self.flagged, &self.attempts].map(Hours::parts);
         record::digest(&(
             self.members.iter().collect::<BTreeMap<_, _>>(),
+            self.charged.iter().collect::<BTreeMap<_, _>>(),
             (self.present, hours, self.gate, self.transitions, self.raised),
             (self.drill, self.load, self.history.points()),
         ))
@@ -180,18 +211,27 @@ impl State {
     }
 
     pub(super) fn come(&mut self, person: PersonId, at: Timestamp) {
-        self.attempts.add(at.hour(), 1);
-        self.see_active(person, at.hour());
+        let hour = at.hour();
+        self.attempts.add(hour, 1);
+        if !self.knows(person)
+            && let Some(charges) = self.charged.get_mut(&person)
+        {
+            // What is held against whoever comes in counts from then on.
+            let from_now = |charge: Option<i64>| charge.map(|_| hour);
+            charges.flagged = from_now(charges.flagged);
+            charges.rejected = from_now(charges.rejected);
+            self.flagged.add(hour, 1);
+        }
+        self.see_active(person, hour);
     }
 
     pub(super) fn leave(&mut self, person: PersonId, at: Timestamp) {
         self.see_gone(person, at.hour());
-        if let Some(member) = self.members.get_mut(&person)
-            && let Some(hour) = member.flagged.take()
+        if self.members.remove(&person).is_some()
+            && let Some(hour) = self.charged.get(&person).and_then(|charges| charges.hour())
         {
             self.flagged.take(hour);
         }
-        self.members.remove(&person);
     }
 
     pub(super) fn see(&mut self, seen: &Observation) {
@@ -199,31 +239,43 @@ impl State {
         match seen.kind {
             Seen::Active => self.see_active(seen.person, hour),
             Seen::Churned => self.see_gone(seen.person, hour),
-            Seen::Fraud => {
-                let Some(member) = self.members.get_mut(&seen.person) else { return };
-                if member.flagged.is_none() {
-                    member.flagged = Some(hour);
-                    self.flagged.add(hour, 1);
-                }
-            }
-            Seen::Cleared => {
-                let Some(member) = self.members.get_mut(&seen.person) else { return };
-                if let Some(hour) = member.flagged.take() {
-                    self.flagged.take(hour);
-                }
-            }
+            Seen::Fraud if self.knows(seen.person) => self.charge(seen.person, |charges| {
+                charges.flagged.get_or_insert(hour);
+            }),
+            Seen::Cleared => self.charge(seen.person, |charges| charges.flagged = None),
+            Seen::Fraud => {}
         }
     }
 
-    /// Takes somebody's verdict on a person for what the product saw.
+    /// Notes an operator's verdict.
     pub(super) fn judge(&mut self, person: PersonId, at: Timestamp, accepted: bool) {
-        let kind = if accepted { Seen::Cleared } else { Seen::Fraud };
-        self.see(&Observation { person, kind, at });
+        self.charge(person, |charges| match (accepted, charges.rejected) {
+            (false, None) => charges.rejected = Some(at.hour()),
+            (false, Some(_)) => {}
+            (true, Some(_)) => charges.rejected = None,
+            // What is taken back stands in an image from before rejections were told from flags.
+            (true, None) => charges.flagged = None,
+        });
+    }
+
+    /// Changes what is held against somebody, and counts a member where that belongs.
+    fn charge(&mut self, person: PersonId, change: impl FnOnce(&mut Charges)) {
+        let charges = self.charged.entry(person).or_default();
+        let before = charges.hour();
+        change(charges);
+        let after = charges.hour();
+        if after.is_none() {
+            self.charged.remove(&person);
+        }
+        if self.knows(person) && before != after {
+            before.iter().for_each(|hour| self.flagged.take(*hour));
+            after.iter().for_each(|hour| self.flagged.add(*hour, 1));
+        }
     }
 
     fn see_active(&mut self, person: PersonId, hour: i64) {
         let Some(member) = self.members.get_mut(&person) else {
-            self.members.insert(person, Member { active: hour, flagged: None, gone: None });
+            self.members.insert(person, Member { active: hour, gone: None });
             self.present += 1;
             self.active.add(hour, 1);
             return;

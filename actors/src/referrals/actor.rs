@@ -134,7 +134,7 @@ impl Handle {
 pub(crate) struct Referrals;
 
 impl Domain for Referrals {
-    const IMAGE_VERSION: u16 = 3;
+    const IMAGE_VERSION: u16 = 4;
     const STREAM: Stream = Stream::Referrals;
     type Policy = Policy;
     type State = State;
@@ -156,7 +156,7 @@ impl Domain for Referrals {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1..=3 => image::restore(version, input),
+            1..=4 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("referrals image version {version}"))),
         }
     }
@@ -166,7 +166,9 @@ impl Domain for Referrals {
             event,
             event::Event::Waitlist(waitlist::Event::Joined { .. } | waitlist::Event::Left { .. })
                 | event::Event::Invites(
-                    invites::Event::Redeemed { .. } | invites::Event::Withdrawn { .. }
+                    invites::Event::Redeemed { .. }
+                        | invites::Event::Withdrawn { .. }
+                        | invites::Event::Restored { withdrawn_from: Some(_), .. }
                 )
                 | event::Event::Quality(
                     quality::Event::Observed { .. }
@@ -206,8 +208,11 @@ impl Domain for Referrals {
                     Some(decide::on_redeemed(state, policy, &arrival, *holder, id, now))
                 }
                 Some(event::Event::Invites(invites::Event::Withdrawn { people, .. })) => {
-                    Some(Event::Reclaimed { people: people.clone() })
+                    Some(decide::on_withdrawn(people))
                 }
+                Some(event::Event::Invites(invites::Event::Restored {
+                    withdrawn_from, ..
+                })) => withdrawn_from.map(decide::on_restored),
                 Some(event::Event::Quality(quality::Event::GateMoved { gate, .. })) => {
                     decide::on_gate_moved(state, gate.colour)
                 }

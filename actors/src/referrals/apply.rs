@@ -33,11 +33,12 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             state.credit(credits);
             from.iter().for_each(|from| state.arrivals.note(*from, at));
         }
-        Event::Progressed { people, mailboxes, suspicions, credits, from } => {
+        Event::Progressed { people, mailboxes, suspicions, credits, from, hidden } => {
             for (person, mailbox) in mailboxes {
                 state.spellings.note(*person, *mailbox);
             }
             people.iter().for_each(|(person, to)| state.progress(*person, *to, at));
+            hidden.iter().for_each(|(person, to)| state.progress_hidden(*person, *to, at));
             for (person, suspicion) in suspicions {
                 state.suspect(*person, *suspicion, at);
             }

@@ -206,7 +206,8 @@ pub(super) fn is_high(policy: &Policy, quality: &score::Quality) -> bool {
 /// before it could be taken back has been had.
 fn as_far_as_reclaimed(state: &State, person: PersonId, due: &mut Vec<Reward>) {
     let Some(lost) = state.lost.get(&person) else { return };
-    let mut left = state.reclaimed.get(&person).copied().unwrap_or(0);
+    let left = state.reclaimed.get(&person).copied().unwrap_or(0);
+    let mut left = u32::try_from(left.max(0)).unwrap_or(u32::MAX);
     due.retain_mut(|reward| {
         if reward.kind != RewardKind::InviteCodes || !lost.contains(&reward.rule) {
             return true;
@@ -217,6 +218,17 @@ fn as_far_as_reclaimed(state: &State, person: PersonId, due: &mut Vec<Reward>) {
     });
 }
 
+/// What it means here that codes were taken back with their rewards.
+pub(super) fn on_withdrawn(people: &[(PersonId, u32)]) -> Event {
+    let people = people.iter().map(|(person, codes)| (*person, i64::from(*codes)));
+    Event::Reclaimed { people: people.collect() }
+}
+
+/// What it means here that one of them is good again: so much of the reward is back.
+pub(super) fn on_restored(holder: PersonId) -> Event {
+    Event::Reclaimed { people: vec![(holder, -1)] }
+}
+
 /// What a join means here: a step for somebody who was told of it, or a referral through a code.
 pub(super) fn on_joined(
     state: &State,
@@ -225,8 +237,8 @@ pub(super) fn on_joined(
     referrer: Option<PersonId>,
     id: Uuid,
 ) -> Option<Event> {
-    if let Some(edge) = state.to(arrival.person) {
-        let told = edge.state == ReferralState::Shared;
+    if let [Some(edge), _] = state.life(arrival.person) {
+        let told = edge == ReferralState::Shared;
         return noted(state, policy, arrival, told.then_some(ReferralState::Waiting));
     }
     referrer
@@ -265,9 +277,11 @@ fn came_in(
     id: Uuid,
 ) -> Event {
     let person = arrival.person;
-    let flagged = state.member(person).is_some_and(|member| member.state == ReferralState::Fraud);
-    if flagged || state.suspects.is_rejected(person) {
+    if state.life(person)[1] == Some(ReferralState::Fraud) {
         return progressed(state, policy, arrival, ReferralState::Fraud);
+    }
+    if state.suspects.is_rejected(person) {
+        return progressed(state, policy, arrival, ReferralState::Redeemed);
     }
     let through = holder.filter(|_| state.to(person).is_none());
     through
@@ -288,12 +302,23 @@ fn noted(
     to: Option<ReferralState>,
 ) -> Option<Event> {
     let event = step(state, policy, arrival, to);
-    let Event::Progressed { people, mailboxes, suspicions, credits, .. } = &event else {
+    let Event::Progressed { people, mailboxes, suspicions, credits, hidden, .. } = &event else {
         return None;
     };
-    let nothing =
-        people.is_empty() && mailboxes.is_empty() && suspicions.is_empty() && credits.is_empty();
+    let nothing = people.is_empty()
+        && mailboxes.is_empty()
+        && suspicions.is_empty()
+        && credits.is_empty()
+        && hidden.is_empty();
     (!nothing).then_some(event)
+}
+
+/// Whether a step changes only where somebody would stand who is rejected. Who was brought after
+/// that is seen to wait all the same, until the person comes in.
+fn is_hidden(state: &State, person: PersonId, to: ReferralState) -> bool {
+    let [edge, _] = state.stands(person);
+    let stands_out = !to.is_in() && edge != Some(ReferralState::Fraud);
+    state.suspects.is_rejected(person) && !stands_out
 }
 
 fn step(state: &State, policy: &Policy, arrival: &Arrival, to: Option<ReferralState>) -> Event {
@@ -302,14 +327,24 @@ fn step(state: &State, policy: &Policy, arrival: &Arrival, to: Option<ReferralSt
     let suspicion = review::suspicion(state, policy, arrival, inviter);
     let withheld = suspicion
         .map_or_else(|| state.suspects.is_withheld(person), |suspicion| suspicion.withheld);
-    let now = to.or_else(|| state.to(person).map(|edge| edge.state));
+    let (mut people, mut hidden) = (Vec::new(), Vec::new());
+    match to {
+        Some(to) if is_hidden(state, person, to) => {
+            // Who comes in is a member, false or not.
+            people.extend(to.is_in().then_some((person, ReferralState::Fraud)));
+            hidden.push((person, to));
+        }
+        to => people.extend(to.map(|to| (person, to))),
+    }
+    let now = people.first().map(|(_, to)| *to).or(state.stands(person)[0]);
     let counts = now.is_some_and(ReferralState::counts) && !withheld;
     Event::Progressed {
-        people: to.map(|to| (person, to)).into_iter().collect(),
+        people,
         mailboxes: marks.mailbox.map(|mailbox| (person, mailbox)).into_iter().collect(),
         suspicions: suspicion.map(|suspicion| (person, suspicion)).into_iter().collect(),
         credits: arrived(state, policy, person).settle(person, inviter, counts).finish(),
         from: None,
+        hidden,
     }
 }
 
@@ -348,21 +383,29 @@ fn referred(
 
 /// What it means here that somebody left: a member is gone; who waited was told of it, no more.
 pub(super) fn on_left(state: &State, person: PersonId, was: EntryState) -> Option<Event> {
+    let [edge, member] = state.life(person);
     let (follows, to) = match was {
         EntryState::Member => {
-            let is = state.member(person)?.state;
-            let over = matches!(is, ReferralState::Churned | ReferralState::Fraud);
+            let over = matches!(member?, ReferralState::Churned | ReferralState::Fraud);
             (!over, ReferralState::Churned)
         }
         EntryState::Waiting | EntryState::Invited => {
-            (state.to(person)?.state == ReferralState::Waiting, ReferralState::Shared)
+            (edge? == ReferralState::Waiting, ReferralState::Shared)
         }
     };
-    follows.then(|| Event::progressed(vec![(person, to)]))
+    let step = vec![(person, to)];
+    follows.then(|| {
+        if is_hidden(state, person, to) {
+            Event::lived(Vec::new(), step)
+        } else {
+            Event::lived(step, Vec::new())
+        }
+    })
 }
 
 /// What the product saw of members, as far as that is news. Activity is news once a day; a flag for
-/// fraud stays until it is cleared.
+/// fraud stays until the product clears it. A verdict stands beside that: what the product says of
+/// somebody who is rejected counts from when the verdict is taken back.
 pub(super) fn on_observed(
     state: &State,
     policy: &Policy,
@@ -370,27 +413,29 @@ pub(super) fn on_observed(
     now: Timestamp,
 ) -> Option<Event> {
     let mut latest = BTreeMap::new();
-    let mut people = Vec::new();
+    let (mut people, mut hidden) = (Vec::new(), Vec::new());
     for Observation { person, kind, .. } in seen {
-        let Some(member) = state.member(*person) else { continue };
-        let before = latest.get(person).copied().unwrap_or(member.state);
+        let (Some(member), [_, Some(stands)]) = (state.member(*person), state.life(*person)) else {
+            continue;
+        };
+        let before = latest.get(person).copied().unwrap_or(stands);
         let to = match kind {
             Seen::Active | Seen::Cleared => ReferralState::Active,
             Seen::Churned => ReferralState::Churned,
             Seen::Fraud => ReferralState::Fraud,
         };
-        // A verdict stands, whatever else is said.
-        let rejected = state.suspects.is_rejected(*person);
-        let flagged = rejected || before == ReferralState::Fraud && *kind != Seen::Cleared;
+        let flagged = before == ReferralState::Fraud && *kind != Seen::Cleared;
         let known = before == to && now < member.seen.plus_days(1);
         if !flagged && !known {
             latest.insert(*person, to);
-            people.push((*person, to));
+            let steps = if is_hidden(state, *person, to) { &mut hidden } else { &mut people };
+            steps.push((*person, to));
         }
     }
     let mut points = Points::new(state, policy);
     for (person, to) in latest {
         let counted = state.to(person).map(|edge| edge.state.counts());
+        let counted = counted.filter(|_| !is_hidden(state, person, to));
         // Points are given when somebody comes to count, not for those who count since long.
         if counted.is_some_and(|counted| counted != to.counts()) {
             let due = to.counts() && !state.suspects.is_withheld(person);
@@ -399,13 +444,8 @@ pub(super) fn on_observed(
     }
     let credits = points.finish();
     let (mailboxes, suspicions) = (Vec::new(), Vec::new());
-    (!people.is_empty()).then_some(Event::Progressed {
-        people,
-        mailboxes,
-        suspicions,
-        credits,
-        from: None,
-    })
+    let news = !people.is_empty() || !hidden.is_empty();
+    news.then_some(Event::Progressed { people, mailboxes, suspicions, credits, from: None, hidden })
 }
 
 /// The id of a referral that follows from the event `cause` at `at`: a version 7 UUID, the same in

@@ -134,6 +134,8 @@ pub enum Event {
         credits: Vec<Credit>,
         /// Where somebody came in from.
         from: Option<Origin>,
+        /// Whose life went on under a verdict that hides it, and to where.
+        hidden: Vec<(PersonId, ReferralState)>,
     },
     /// Somebody got what was earned.
     Rewarded {
@@ -171,10 +173,10 @@ pub enum Event {
         /// Which.
         open: bool,
     },
-    /// Codes of rewards that were taken back are out of the world.
+    /// Codes of rewards that were taken back are out of the world, or in it again.
     Reclaimed {
-        /// Whose they were, and how many.
-        people: Vec<(PersonId, u32)>,
+        /// Whose they were, and how many; fewer than none where they are back.
+        people: Vec<(PersonId, i64)>,
     },
 }
 
@@ -215,8 +217,16 @@ impl Event {
 
     /// Somebody's life went on, and nothing else.
     pub(crate) fn progressed(people: Vec<(PersonId, ReferralState)>) -> Self {
+        Self::lived(people, Vec::new())
+    }
+
+    /// The same, with those whose life a verdict hides.
+    pub(crate) fn lived(
+        people: Vec<(PersonId, ReferralState)>,
+        hidden: Vec<(PersonId, ReferralState)>,
+    ) -> Self {
         let (mailboxes, suspicions, credits) = (Vec::new(), Vec::new(), Vec::new());
-        Self::Progressed { people, mailboxes, suspicions, credits, from: None }
+        Self::Progressed { people, mailboxes, suspicions, credits, from: None, hidden }
     }
 }
 
@@ -232,6 +242,8 @@ type ProgressedV2 = (
     Vec<Credit>,
     Option<Origin>,
 );
+/// As before, and who is hidden.
+type ProgressedV3 = (ProgressedV2, Vec<(PersonId, u8)>);
 /// Of a verdict: person, whether accepted, state, withdrawn, credits.
 type ReviewedV1 = (PersonId, bool, Option<u8>, Vec<Withdrawn>, Vec<Credit>);
 
@@ -239,12 +251,12 @@ impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
         match self {
             Self::Referred { .. } => (1, 3),
-            Self::Progressed { .. } => (2, 2),
+            Self::Progressed { .. } => (2, 3),
             Self::Rewarded { .. } => (3, 2),
             Self::Reviewed { .. } => (4, 1),
             Self::Held { .. } => (5, 1),
             Self::GateSeen { .. } => (6, 1),
-            Self::Reclaimed { .. } => (7, 1),
+            Self::Reclaimed { .. } => (7, 2),
         }
     }
 
@@ -266,10 +278,9 @@ impl Persisted for Event {
                     (*id, *inviter, *recipient, state.number(), *bind, *mailboxes);
                 record::encode(&(first, (shape, suspicion, credits, from)), out);
             }
-            Self::Progressed { people, mailboxes, suspicions, credits, from } => {
-                let numbers = people.iter().map(|(person, state)| (person, state.number()));
-                let numbers = numbers.collect::<Vec<_>>();
-                record::encode(&(numbers, mailboxes, suspicions, credits, from), out);
+            Self::Progressed { people, mailboxes, suspicions, credits, from, hidden } => {
+                let first = (numbers(people), mailboxes, suspicions, credits, from);
+                record::encode(&(first, numbers(hidden)), out);
             }
             Self::Rewarded { person, rewards, codes, held } => {
                 record::encode(&(person, rewards, codes, held), out);
@@ -295,13 +306,9 @@ impl Persisted for Event {
                 let (first, showed) = record::decode(payload)?;
                 referred(first, showed)?
             }
-            (2, 1) => Self::progressed(named(record::decode(payload)?)?),
-            (2, 2) => {
-                let (people, mailboxes, suspicions, credits, from): ProgressedV2 =
-                    record::decode(payload)?;
-                let people = named(people)?;
-                Self::Progressed { people, mailboxes, suspicions, credits, from }
-            }
+            (2, 1) => Self::lived(named(record::decode(payload)?)?, Vec::new()),
+            (2, 2) => progressed((record::decode(payload)?, Vec::new()))?,
+            (2, 3) => progressed(record::decode(payload)?)?,
             (3, 1) => {
                 let (person, rewards, codes) = record::decode(payload)?;
                 Self::Rewarded { person, rewards, codes, held: false }
@@ -321,7 +328,12 @@ impl Persisted for Event {
                 Self::Held { person, waits }
             }
             (6, 1) => Self::GateSeen { open: record::decode(payload)? },
-            (7, 1) => Self::Reclaimed { people: record::decode(payload)? },
+            (7, 1) => {
+                let people: Vec<(PersonId, u32)> = record::decode(payload)?;
+                let people = people.into_iter().map(|(person, codes)| (person, codes.into()));
+                Self::Reclaimed { people: people.collect() }
+            }
+            (7, 2) => Self::Reclaimed { people: record::decode(payload)? },
             _ => return Err(Unreadable::new(format!("referrals event {tag} version {version}"))),
         })
     }
@@ -332,8 +344,18 @@ fn known(number: u8) -> Result<ReferralState, Unreadable> {
         .ok_or_else(|| Unreadable::new(format!("referral state {number}")))
 }
 
+fn numbers(people: &[(PersonId, ReferralState)]) -> Vec<(PersonId, u8)> {
+    people.iter().map(|(person, state)| (*person, state.number())).collect()
+}
+
 fn named(people: Vec<(PersonId, u8)>) -> Result<Vec<(PersonId, ReferralState)>, Unreadable> {
     people.into_iter().map(|(person, number)| Ok((person, known(number)?))).collect()
+}
+
+fn progressed((first, hidden): ProgressedV3) -> Result<Event, Unreadable> {
+    let (people, mailboxes, suspicions, credits, from) = first;
+    let (people, hidden) = (named(people)?, named(hidden)?);
+    Ok(Event::Progressed { people, mailboxes, suspicions, credits, from, hidden })
 }
 
 fn referred(
@@ -389,6 +411,28 @@ mod tests {
         let (person, rewards) = (PersonId(2), Vec::new());
         let rewarded = Event::Rewarded { person, rewards, codes: 3, held: false };
         assert_eq!(Event::decode(3, 1, &old).ok(), Some(rewarded));
+    }
+
+    #[test]
+    fn a_life_of_version_2_is_hidden_by_no_verdict() {
+        let old: ProgressedV2 = (vec![(PersonId(2), 3)], Vec::new(), Vec::new(), Vec::new(), None);
+        let mut bytes = Vec::new();
+        record::encode(&old, &mut bytes);
+        let active = vec![(PersonId(2), ReferralState::Active)];
+        assert_eq!(Event::decode(2, 2, &bytes).ok(), Some(Event::progressed(active.clone())));
+        let event = Event::lived(Vec::new(), active);
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes);
+        let (tag, version) = event.kind();
+        assert_eq!(Event::decode(tag, version, &bytes).ok(), Some(event));
+    }
+
+    #[test]
+    fn codes_that_version_1_reclaimed_are_as_many() {
+        let mut old = Vec::new();
+        record::encode(&vec![(PersonId(2), 3_u32)], &mut old);
+        let people = vec![(PersonId(2), 3)];
+        assert_eq!(Event::decode(7, 1, &old).ok(), Some(Event::Reclaimed { people }));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The graph on disk. Version 1: edges, members, rewards, counters. Version 2: behind that, the
 //! mailboxes that are written in more than one way. Version 3: edges with the shape of an address;
-//! and behind all that, who is suspected, credits,
-//! who waits for the gate, what was taken back, and where the newest came in from.
+//! and behind all that, who is suspected, credits, who waits for the gate, what was taken back, and
+//! where the newest came in from. Version 4: of that, fewer codes than none.
 
 use std::io;
 
@@ -20,7 +20,7 @@ type EdgeV1 = (u128, u128, u128, u8, i64);
 type EdgeV3 = (EdgeV1, u32);
 /// When, from which site and network.
 type ArrivalV3 = (i64, u64, u64);
-/// Person, signals, verdict, since when withheld, states before.
+/// Person, signals, verdict, since when withheld, states that the verdict hides.
 type SuspectV3 = (u128, u16, u8, Option<i64>, [Option<u8>; 2]);
 /// Person, since, state, last seen.
 type MemberV1 = (u128, i64, u8, i64);
@@ -50,10 +50,10 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let mailboxes = state.spellings.list().into_iter();
     out.list(mailboxes.map(|(person, mailbox)| (person.get(), mailbox.get())))?;
     out.list(state.suspects.list().into_iter().map(|(person, suspect)| -> SuspectV3 {
-        let Suspect { signals, verdict, withheld, before } = suspect;
+        let Suspect { signals, verdict, withheld, life } = suspect;
         let withheld = withheld.map(Timestamp::micros);
-        let before = before.map(|state| state.map(ReferralState::number));
-        (person.get(), signals.bits(), verdict.number(), withheld, before)
+        let life = life.map(|state| state.map(ReferralState::number));
+        (person.get(), signals.bits(), verdict.number(), withheld, life)
     }))?;
     let credits = state.credits.iter().map(|(person, points)| (person.get(), *points));
     let mut credits: Vec<(u128, i32)> = credits.collect();
@@ -114,20 +114,23 @@ pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State
         })?;
     }
     if version > 2 {
-        suspected(&mut state, input)?;
+        suspected(version, &mut state, input)?;
     }
     Ok(state)
 }
 
-fn suspected(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
+fn suspected(
+    version: u16,
+    state: &mut State,
+    input: &mut ImageReader<'_>,
+) -> Result<(), Unreadable> {
     input.list(|(person, signals, verdict, withheld, [edge, member]): SuspectV3| {
         let verdict = Verdict::from_number(verdict)
             .ok_or_else(|| Unreadable::new(format!("verdict {verdict}")))?;
         let signals = Signals::from_bits(signals);
         let withheld = withheld.map(Timestamp::from_micros);
-        let before =
-            [edge.map(referral_state).transpose()?, member.map(referral_state).transpose()?];
-        let suspect = Suspect { signals, verdict, withheld, before };
+        let life = [edge.map(referral_state).transpose()?, member.map(referral_state).transpose()?];
+        let suspect = Suspect { signals, verdict, withheld, life };
         state.put_suspect(PersonId(person), suspect);
         Ok(())
     })?;
@@ -147,10 +150,15 @@ fn suspected(state: &mut State, input: &mut ImageReader<'_>) -> Result<(), Unrea
         state.lost.insert(PersonId(person), rules);
         Ok(())
     })?;
-    input.list(|(person, codes)| {
+    let mut reclaimed = |person, codes| {
         state.reclaimed.insert(PersonId(person), codes);
         Ok(())
-    })?;
+    };
+    if version < 4 {
+        input.list(|(person, codes): (u128, u32)| reclaimed(person, codes.into()))?;
+    } else {
+        input.list(|(person, codes): (u128, i64)| reclaimed(person, codes))?;
+    }
     input.list(|(at, site, network): ArrivalV3| {
         state.arrivals.note(Origin { site, network }, Timestamp::from_micros(at));
         Ok(())
@@ -202,5 +210,26 @@ mod tests {
         state.spellings.note(PersonId(6), PersonId(5));
         assert_eq!(read(2, &old).expect("version 2").digest(), state.digest());
         assert!(read(3, &old).is_err(), "cut short");
+    }
+
+    #[test]
+    fn codes_that_version_3_reclaimed_are_as_many() {
+        let mut state = State::default();
+        let none = |out: &mut ImageWriter<'_>| out.list([0_u8; 0].into_iter());
+        let mut old = Vec::new();
+        save(&state, &mut ImageWriter(&mut old)).expect("memory takes everything");
+        let mut end = Vec::new();
+        none(&mut ImageWriter(&mut end)).expect("memory takes everything");
+        old.truncate(old.len() - 2 * end.len());
+        let mut gate = Vec::new();
+        ImageWriter(&mut gate).put(&state.gate_open).expect("memory takes everything");
+        old.truncate(old.len() - gate.len());
+        let out = &mut ImageWriter(&mut old);
+        out.list([(7_u128, 2_u32)].into_iter()).expect("memory takes everything");
+        none(out).expect("memory takes everything");
+        out.put(&state.gate_open).expect("memory takes everything");
+        state.reclaim(PersonId(7), 2);
+        let read = restore(3, &mut ImageReader(&mut old.as_slice())).expect("version 3");
+        assert_eq!(read.digest(), state.digest());
     }
 }

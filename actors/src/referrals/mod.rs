@@ -7,7 +7,10 @@
 //!
 //! Nobody is refused for looking false. What was [noticed](crate::fraud) about a person is kept
 //! here, and where it weighs too much, the credit for that person waits for somebody's verdict. A
-//! rejection undoes what the false account has caused, and can be looked at before.
+//! rejection undoes what the false account has caused, and can be looked at before. It stands until
+//! somebody accepts the person: till then what happens to the person is written down, and hidden.
+//! Codes that are withdrawn with a reward can be earned again, and one that is restored by hand
+//! cannot: what is in the world and what can be earned again is always what was earned.
 //!
 //! What is deliberately absent: the codes that rewards consist of. A reward is an event here; the
 //! [`invites`](crate::invites) registry issues the codes because of it.

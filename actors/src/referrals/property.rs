@@ -8,7 +8,7 @@ use super::apply::apply;
 use super::command::Earn;
 use super::review::{self, Arrival, Review};
 use super::suspects::Verdict;
-use super::{Event, Policy, State, decide, image};
+use super::{Event, Policy, RewardKind, State, Withdrawn, decide, image};
 use crate::cell::Decided;
 use crate::fraud::{Marks, Origin, Signal, Signals};
 use crate::ids::{PersonId, Timestamp, Uuid};
@@ -41,6 +41,14 @@ enum Step {
     Earn {
         person: u128,
     },
+    /// A code goes to somebody else.
+    Give {
+        person: u128,
+    },
+    /// A code that was taken back with its reward is made good again.
+    Restore {
+        person: u128,
+    },
     /// The gate turns red, or green.
     Gate {
         open: bool,
@@ -58,8 +66,20 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(person, kind)| Step::See { person, kind: Seen::ALL[kind] }),
         4 => (person, any::<bool>()).prop_map(|(person, accept)| Step::Review { person, accept }),
         3 => (1_u128..6).prop_map(|person| Step::Earn { person }),
+        1 => (1_u128..6).prop_map(|person| Step::Give { person }),
+        2 => (1_u128..6).prop_map(|person| Step::Restore { person }),
         1 => any::<bool>().prop_map(|open| Step::Gate { open }),
     ]
+}
+
+/// The codes of somebody's rewards, as the registry has them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Purse {
+    free: u32,
+    given: u32,
+    withdrawn: u32,
+    /// Codes that came back after they had been granted again.
+    late: u32,
 }
 
 /// The graph, and what only a walk over its events knows.
@@ -69,6 +89,9 @@ struct Told {
     now: i64,
     /// Everybody's points, as they were told last.
     points: BTreeMap<PersonId, i32>,
+    purses: BTreeMap<PersonId, Purse>,
+    /// The codes of each reward, as they were granted first.
+    earned: BTreeMap<PersonId, BTreeMap<String, u32>>,
     gate_open: bool,
 }
 
@@ -85,6 +108,33 @@ impl Told {
         }
         apply(&mut self.state, event, at);
         self.now += 1;
+        self.follow(event);
+    }
+
+    /// What the registry of codes makes of it, and what follows here.
+    fn follow(&mut self, event: &Event) {
+        if let Event::Rewarded { person, rewards, codes, .. } = event {
+            self.purses.entry(*person).or_default().free += codes;
+            let earned = self.earned.entry(*person).or_default();
+            for reward in rewards.iter().filter(|reward| reward.kind == RewardKind::InviteCodes) {
+                earned.entry(reward.rule.clone()).or_insert(reward.amount);
+            }
+        }
+        let Event::Reviewed { withdrawn, .. } = event else { return };
+        let mut people = Vec::new();
+        for Withdrawn { person, codes, .. } in withdrawn {
+            let purse = self.purses.entry(*person).or_default();
+            let taken = purse.free.min(*codes);
+            (purse.free, purse.withdrawn) = (purse.free - taken, purse.withdrawn + taken);
+            people.extend((taken > 0).then_some((*person, taken)));
+        }
+        if !people.is_empty() {
+            self.happen(&decide::on_withdrawn(&people));
+        }
+    }
+
+    fn pool(&self, person: PersonId) -> i64 {
+        self.state.reclaimed.get(&person).copied().unwrap_or(0)
     }
 
     fn take(&mut self, policy: &Policy, step: &Step) {
@@ -121,6 +171,21 @@ impl Told {
                     Ok(Decided::Now(event)) => Some(event),
                     Ok(Decided::Already(_)) | Err(_) => None,
                 }
+            }
+            Step::Give { person } => {
+                let purse = self.purses.entry(PersonId(person)).or_default();
+                let given = purse.free.min(1);
+                (purse.free, purse.given) = (purse.free - given, purse.given + given);
+                None
+            }
+            Step::Restore { person } => {
+                let (person, pool) = (PersonId(person), self.pool(PersonId(person)));
+                let purse = self.purses.entry(person).or_default();
+                (purse.withdrawn > 0).then(|| {
+                    (purse.withdrawn, purse.free) = (purse.withdrawn - 1, purse.free + 1);
+                    purse.late += u32::from(pool <= 0);
+                    decide::on_restored(person)
+                })
             }
             Step::Gate { open } => {
                 self.gate_open = open;
@@ -160,6 +225,12 @@ impl Told {
                 assert!(!state.counts_for_inviter(person), "{person:?}");
             }
         }
+        for (person, purse) in &self.purses {
+            let had = i64::from(purse.free + purse.given);
+            let earned = self.earned.get(person).map_or(0, |rules| rules.values().sum::<u32>());
+            assert_eq!(had + self.pool(*person), i64::from(earned), "{person:?}: {purse:?}");
+            assert!(had <= i64::from(earned + purse.late), "granted twice: {person:?}: {purse:?}");
+        }
         if state.gate_open == Some(true) {
             assert!(state.held.is_empty(), "whoever waits gets it when the gate opens");
         }
@@ -183,7 +254,7 @@ proptest! {
         let mut bytes = Vec::new();
         image::save(&told.state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
         let mut rest = bytes.as_slice();
-        let restored = image::restore(3, &mut ImageReader(&mut rest)).expect("its own image");
+        let restored = image::restore(4, &mut ImageReader(&mut rest)).expect("its own image");
         prop_assert_eq!(restored.digest(), told.state.digest());
     }
 }
@@ -277,14 +348,43 @@ fn claim(told: &mut Told, policy: &Policy) -> u32 {
 #[test]
 fn codes_that_were_used_before_they_were_taken_back_are_not_granted_again() {
     let steps: Vec<Step> = (10..13).flat_map(|person| arrives(person, false)).collect();
+    for given in 0..=3 {
+        let (mut told, policy) = told(&steps);
+        assert_eq!(claim(&mut told, &policy), 3);
+        (0..given).for_each(|_| told.take(&policy, &Step::Give { person: 1 }));
+        told.take(&policy, &Step::Review { person: 12, accept: false });
+        arrives(13, false).iter().for_each(|step| told.take(&policy, step));
+        assert_eq!(claim(&mut told, &policy), 3 - given, "as many as could be taken back");
+        assert_eq!(claim(&mut told, &policy), 0);
+    }
+}
+
+#[test]
+fn codes_that_are_restored_by_hand_are_so_much_of_the_reward() {
+    let mut steps: Vec<Step> = (10..13).flat_map(|person| arrives(person, false)).collect();
+    steps.extend([Step::Earn { person: 1 }, Step::Review { person: 12, accept: false }]);
+    for restored in 0..=3 {
+        let (mut told, policy) = told(&steps);
+        (0..restored).for_each(|_| told.take(&policy, &Step::Restore { person: 1 }));
+        arrives(13, false).iter().for_each(|step| told.take(&policy, step));
+        assert_eq!(claim(&mut told, &policy), 3 - restored);
+        told.assert_sound();
+    }
+}
+
+#[test]
+fn a_code_that_is_restored_after_it_was_granted_again_is_made_up_for_the_next_time() {
+    let steps: Vec<Step> = (10..13).flat_map(|person| arrives(person, false)).collect();
     let (mut told, policy) = told(&steps);
     assert_eq!(claim(&mut told, &policy), 3);
     told.take(&policy, &Step::Review { person: 12, accept: false });
     arrives(13, false).iter().for_each(|step| told.take(&policy, step));
-    assert_eq!(claim(&mut told, &policy), 0, "all three were given away");
-    told.happen(&Event::Reclaimed { people: vec![(PersonId(1), 2)] });
-    assert_eq!(claim(&mut told, &policy), 2, "as many as could be taken back");
-    assert_eq!(claim(&mut told, &policy), 0);
+    assert_eq!(claim(&mut told, &policy), 3);
+    told.take(&policy, &Step::Restore { person: 1 });
+    told.take(&policy, &Step::Review { person: 13, accept: false });
+    arrives(14, false).iter().for_each(|step| told.take(&policy, step));
+    assert_eq!(claim(&mut told, &policy), 2, "with the one that came back, three");
+    told.assert_sound();
 }
 
 #[test]
@@ -412,4 +512,71 @@ fn who_came_in_after_a_rejection_that_was_a_mistake_is_in() {
     let redeemed = Some(super::ReferralState::Redeemed);
     assert_eq!(told.state.stands(PersonId(10)), [redeemed; 2]);
     assert_eq!(told.points[&PersonId(1)], POINTS);
+}
+
+#[test]
+fn shares_that_are_withheld_or_rejected_are_followed_by_nobody() {
+    let policy = Policy::default();
+    let mut state = State::default();
+    let mut now = 0;
+    let mut happen = |state: &mut State, event: &Event| {
+        now += 1;
+        apply(state, event, Timestamp::from_micros(now));
+    };
+    let unheard = |state: &State| {
+        let reasons = review::risk(state, &policy, PersonId(1)).reasons;
+        reasons.iter().any(|(signal, _)| *signal == Signal::SharesWithoutRedemptions)
+    };
+    let lookalike = Signals::NONE.with(Signal::Lookalike, true);
+    let told = |person: u128| Event::Referred {
+        id: Uuid(person),
+        inviter: PersonId(1),
+        recipient: PersonId(person),
+        state: super::ReferralState::Shared,
+        bind: super::Bind::Oldest,
+        mailboxes: [None; 2],
+        shape: 0,
+        suspicion: (person < 110)
+            .then_some(super::Suspicion { signals: lookalike, withheld: true }),
+        credits: Vec::new(),
+        from: None,
+    };
+    for person in 100..120 {
+        assert!(!unheard(&state));
+        happen(&mut state, &told(person));
+    }
+    assert!(unheard(&state), "twenty, of which ten are withheld, and nobody came");
+    for person in 110..115 {
+        let verdict = Review { person: PersonId(person), accept: false, holding: Vec::new() };
+        let verdict = review::review(&state, &policy, &verdict, Timestamp::from_micros(99));
+        let Ok(Decided::Now(event)) = verdict else { panic!("no verdict") };
+        happen(&mut state, &event);
+    }
+    assert!(unheard(&state), "that five were rejected makes it no better");
+    let joined = Event::progressed(vec![(PersonId(119), super::ReferralState::Waiting)]);
+    happen(&mut state, &joined);
+    assert!(!unheard(&state), "somebody has followed");
+}
+
+#[test]
+fn what_the_product_says_under_a_verdict_counts_when_it_is_taken_back() {
+    use super::ReferralState::{Active, Fraud};
+    let reject = Step::Review { person: 10, accept: false };
+    let see = |kind| Step::See { person: 10, kind };
+    for (before, under, then) in [
+        (Seen::Active, Seen::Fraud, Fraud),
+        (Seen::Fraud, Seen::Active, Fraud),
+        (Seen::Fraud, Seen::Cleared, Active),
+        (Seen::Active, Seen::Cleared, Active),
+    ] {
+        let (mut told, policy) = told(&arrives(10, false));
+        for step in [see(before), reject.clone(), see(under)] {
+            told.take(&policy, &step);
+            told.assert_sound();
+        }
+        assert_eq!(told.state.stands(PersonId(10)), [Some(Fraud); 2]);
+        told.take(&policy, &Step::Review { person: 10, accept: true });
+        told.assert_sound();
+        assert_eq!(told.state.stands(PersonId(10)), [Some(then); 2], "{before:?}, {under:?}");
+    }
 }

@@ -197,7 +197,8 @@ pub(super) fn top(state: &State, policy: &Policy, limit: usize, now: Timestamp) 
         Leader { person: id, referred: counts.all(), redeemed: counts.redeemed(), quality }
     };
     let mut top: Vec<Leader> = Vec::new();
-    let mut best = state.best().peekable();
+    let keeps = |person: &&Person| !state.suspects.is_rejected(person.id);
+    let mut best = state.best().filter(keeps).peekable();
     while top.len() < limit
         && let Some(redeemed) = best.peek().map(|person| person.counts.redeemed())
     {
@@ -463,7 +464,7 @@ mod tests {
             let mut bytes = Vec::new();
             image::save(&state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
             let mut rest = bytes.as_slice();
-            let restored = image::restore(3, &mut ImageReader(&mut rest)).expect("a whole image");
+            let restored = image::restore(4, &mut ImageReader(&mut rest)).expect("a whole image");
             prop_assert!(rest.is_empty());
             prop_assert_eq!(restored.digest(), state.digest());
             agree(&restored, &model);

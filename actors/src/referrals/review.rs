@@ -232,13 +232,9 @@ pub(super) fn review(
 
 fn accepted(state: &State, policy: &Policy, person: PersonId, suspect: Option<Suspect>) -> Event {
     let rejected = suspect.is_some_and(|suspect| suspect.verdict == Verdict::Rejected);
-    let edge = state.to(person);
-    let [before, member] = state.rightful(person);
-    let to = before.or(member).filter(|_| rejected);
-    let counts = match edge {
-        Some(edge) => before.filter(|_| rejected).unwrap_or(edge.state).counts(),
-        None => false,
-    };
+    let [edge, member] = state.life(person);
+    let to = edge.or(member).filter(|_| rejected);
+    let counts = edge.is_some_and(ReferralState::counts);
     let points = Points::new(state, policy).settle(person, state.inviter(person), counts);
     let points = if rejected { points.tell(person, true) } else { points };
     let (withdrawn, credits) = (Vec::new(), points.finish());
@@ -261,9 +257,8 @@ fn rejected(state: &State, policy: &Policy, person: PersonId, now: Timestamp) ->
     if !rewards.is_empty() {
         withdrawn.push(Withdrawn { person, rewards, codes: u32::MAX });
     }
-    let known = state.member(person).map(|member| member.state);
-    let known = known.or_else(|| state.to(person).map(|edge| edge.state));
-    let to = known.filter(|known| !is_false(*known)).map(|_| ReferralState::Fraud);
+    let seems_true = state.stands(person).into_iter().flatten().any(|is| !is_false(is));
+    let to = seems_true.then_some(ReferralState::Fraud);
     Event::Reviewed { person, accepted: false, state: to, withdrawn, credits: points.finish() }
 }
 
@@ -342,8 +337,9 @@ pub(super) fn reviewed(state: &State, verdict: &Review, event: &Event, withheld:
 pub(super) fn risk(state: &State, policy: &Policy, person: PersonId) -> Risk {
     let suspect = state.suspects.get(person);
     let counts = state.counts(person);
-    let told = counts.of(ReferralState::Shared);
-    let unheard = told >= policy.fraud.shares && told == counts.all();
+    // Whoever is withheld or false is nobody who came, until somebody says otherwise.
+    let unheard_of = counts.of(ReferralState::Shared) + counts.of(ReferralState::Fraud);
+    let unheard = counts.all() >= policy.fraud.shares && counts.judged() == unheard_of;
     let signals = suspect
         .map_or(Signals::NONE, |suspect| suspect.signals)
         .with(Signal::SharesWithoutRedemptions, unheard);

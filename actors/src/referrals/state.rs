@@ -183,8 +183,9 @@ pub(crate) struct State {
     pub(super) points: HashMap<PersonId, i32>,
     /// Rules whose rewards were taken back.
     pub(super) lost: BTreeMap<PersonId, BTreeSet<String>>,
-    /// Codes of such rewards that are out of the world, and can be earned again.
-    pub(super) reclaimed: BTreeMap<PersonId, u32>,
+    /// Codes of such rewards that are out of the world, and can be earned again; fewer than none
+    /// where some came back after they had been.
+    pub(super) reclaimed: BTreeMap<PersonId, i64>,
     /// People to whom codes are due when the gate opens.
     pub(super) held: BTreeSet<PersonId>,
     /// Where the newest came in from.
@@ -252,6 +253,18 @@ impl State {
 
     pub(super) fn member(&self, person: PersonId) -> Option<&Member> {
         self.members.get(&person)
+    }
+
+    /// Whether somebody has come in ever, and counts as false.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn counts_as_false(&self, person: PersonId) -> bool {
+        self.member(person).is_some_and(|member| member.state == ReferralState::Fraud)
+    }
+
+    /// Whether an operator's rejection stands.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn is_rejected(&self, person: PersonId) -> bool {
+        self.suspects.is_rejected(person)
     }
 
     /// How many have come in and were not false.
@@ -404,7 +417,7 @@ impl State {
             self.lost.remove(&person);
         }
         if let Some(reclaimed) = self.reclaimed.get_mut(&person) {
-            *reclaimed = reclaimed.saturating_sub(codes);
+            *reclaimed -= i64::from(codes);
         }
     }
 
@@ -425,21 +438,35 @@ impl State {
         }
     }
 
-    /// Where a person belongs who was rejected: where the person stood before, or in, where the
-    /// person has come in since.
-    pub(super) fn rightful(&self, person: PersonId) -> [Option<ReferralState>; 2] {
-        let before = self.suspects.get(person).map_or([None; 2], |suspect| suspect.before);
-        let came_since = before[1].is_none() && self.member(person).is_some();
-        if came_since {
-            let edge = self.to(person).map(|_| ReferralState::Redeemed);
-            return [edge, Some(ReferralState::Redeemed)];
+    /// Where a person would stand if nobody had rejected the person.
+    pub(super) fn life(&self, person: PersonId) -> [Option<ReferralState>; 2] {
+        let [edge, member] = self.stands(person);
+        let rejected = |suspect: &&Suspect| suspect.verdict == Verdict::Rejected;
+        let Some(suspect) = self.suspects.get(person).filter(rejected) else {
+            return [edge, member];
+        };
+        if suspect.life[1].is_none() && member.is_some() {
+            // Came in before events said what a verdict hides.
+            return [edge.map(|_| ReferralState::Redeemed), Some(ReferralState::Redeemed)];
         }
-        before
+        // Who was brought only after the rejection stands where the referral says.
+        [suspect.life[0].or(edge), suspect.life[1]]
     }
 
     /// Puts somebody there.
     pub(super) fn restore(&mut self, person: PersonId) {
-        self.set(person, self.rightful(person));
+        self.set(person, self.life(person));
+    }
+
+    /// A step of somebody who is rejected, and stays so.
+    pub(super) fn progress_hidden(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
+        let member = self.member(person).copied().filter(|_| to.is_in());
+        if let Some(known) = member {
+            let since = if to == ReferralState::Redeemed { at } else { known.since };
+            self.put_member(person, Member { since, seen: at, ..known });
+        }
+        let edge = self.to(person).map(|_| to);
+        self.suspects.live_on(person, [edge, member.map(|_| to)]);
     }
 
     pub(super) fn progress(&mut self, person: PersonId, to: ReferralState, at: Timestamp) {
@@ -495,9 +522,9 @@ impl State {
         &mut self,
         person: PersonId,
         verdict: Verdict,
-        before: [Option<ReferralState>; 2],
+        life: [Option<ReferralState>; 2],
     ) {
-        self.suspects.judge(person, verdict, before);
+        self.suspects.judge(person, verdict, life);
         self.withhold(person);
     }
 
@@ -529,9 +556,8 @@ impl State {
         }
     }
 
-    pub(super) fn reclaim(&mut self, person: PersonId, codes: u32) {
-        let reclaimed = self.reclaimed.entry(person).or_default();
-        *reclaimed = reclaimed.saturating_add(codes);
+    pub(super) fn reclaim(&mut self, person: PersonId, codes: i64) {
+        *self.reclaimed.entry(person).or_default() += codes;
     }
 
     pub(super) fn hold(&mut self, person: PersonId, waits: bool) {

@@ -53,8 +53,8 @@ pub(super) struct Suspect {
     pub(super) verdict: Verdict,
     /// Since when the credit for this person waits for a verdict.
     pub(super) withheld: Option<Timestamp>,
-    /// Where the person stood when rejected: as a recipient, and as a member.
-    pub(super) before: [Option<ReferralState>; 2],
+    /// Where a person who is rejected would stand without that: as a recipient, and as a member.
+    pub(super) life: [Option<ReferralState>; 2],
 }
 
 /// All of them. Invariant: `waiting` has those whose credit is withheld.
@@ -98,7 +98,7 @@ impl Suspects {
             signals: suspicion.signals,
             verdict: before.map_or(Verdict::Open, |suspect| suspect.verdict),
             withheld: since.or_else(|| suspicion.withheld.then_some(at)),
-            before: before.map_or([None; 2], |suspect| suspect.before),
+            life: before.map_or([None; 2], |suspect| suspect.life),
         };
         self.put(person, suspect);
     }
@@ -107,10 +107,17 @@ impl Suspects {
         &mut self,
         person: PersonId,
         verdict: Verdict,
-        before: [Option<ReferralState>; 2],
+        life: [Option<ReferralState>; 2],
     ) {
         let signals = self.get(person).map_or(Signals::NONE, |suspect| suspect.signals);
-        self.put(person, Suspect { signals, verdict, withheld: None, before });
+        self.put(person, Suspect { signals, verdict, withheld: None, life });
+    }
+
+    /// Somebody who is rejected would stand somewhere else from now on, as far as that is said.
+    pub(super) fn live_on(&mut self, person: PersonId, [edge, member]: [Option<ReferralState>; 2]) {
+        if let Some(suspect) = self.by_person.get_mut(&person) {
+            suspect.life = [edge.or(suspect.life[0]), member.or(suspect.life[1])];
+        }
     }
 
     pub(super) fn put(&mut self, person: PersonId, suspect: Suspect) {

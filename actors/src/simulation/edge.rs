@@ -9,7 +9,7 @@ use crate::entropy;
 use crate::error::{Error, Failure, Rejection};
 use crate::identity::Identity;
 use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
-use crate::invites::{self, CANDIDATES_SPARE, Invites};
+use crate::invites::{self, Amend, CANDIDATES_SPARE, Invites};
 use crate::mailbox::Ask;
 use crate::people::Text;
 use crate::quality::{self, Drilling, Observe, Quality, Seen};
@@ -53,6 +53,7 @@ pub(super) enum Order {
     Earn(PersonId),
     /// A verdict on somebody, and whether it is a good one.
     Review(PersonId, bool),
+    Amend(InviteCode, Amend),
     Observe(PersonId, Seen, Timestamp),
     Evaluate,
     Look(PersonId),
@@ -72,6 +73,7 @@ pub(super) enum Said {
     Shared(referrals::Shared),
     Earned(referrals::Earned),
     Reviewed(referrals::Reviewed),
+    Amended,
     Observed,
     Evaluated,
     Stands(waitlist::Standing),
@@ -160,6 +162,7 @@ impl Edge {
             Order::Share(from, to) => self.share(from, to, tag).await,
             Order::Earn(person) => self.earn(person, tag).await,
             Order::Review(person, accept) => self.review(person, accept, tag).await,
+            Order::Amend(code, amend) => self.amend(code, amend, tag).await,
             Order::Observe(person, kind, at) => self.observe(person, kind, at, tag).await,
             Order::Evaluate => {
                 let now = self.clock.now();
@@ -367,6 +370,19 @@ impl Edge {
             ask(&self.referrals, now, request, |ask| Message::<Referrals>::Review(review, ask))
         };
         self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Reviewed)
+    }
+
+    async fn amend(
+        &self,
+        code: InviteCode,
+        amend: Amend,
+        tag: Option<RequestTag>,
+    ) -> Result<Said, Error> {
+        let now = self.clock.now();
+        let run = |request| {
+            ask(&self.invites, now, request, |ask| Message::<Invites>::Amend(code, amend, ask))
+        };
+        self.once::<(), invites::Rejection, _>(tag, run).await.map(|()| Said::Amended)
     }
 
     async fn earn(&self, person: PersonId, tag: Option<RequestTag>) -> Result<Said, Error> {

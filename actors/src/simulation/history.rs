@@ -8,7 +8,7 @@ use snapshots::{Reader, RecordView, Section, SectionView};
 use crate::event::{Event, Stream};
 use crate::ids::{InviteCode, PersonId, Seq, Timestamp, Uuid};
 use crate::invites;
-use crate::quality::{self, Colour};
+use crate::quality::{self, Colour, Seen};
 use crate::record::{self, Head, NO_EVENT};
 use crate::referrals;
 use crate::waitlist::{self, EntryState};
@@ -59,6 +59,8 @@ pub(super) struct CodeFacts {
     pub(super) bound: Option<PersonId>,
     pub(super) holder: Option<PersonId>,
     pub(super) expires_at: Timestamp,
+    /// Whether it was taken back with the reward that it was part of.
+    withdrawn: bool,
 }
 
 /// How far a stream has come.
@@ -91,7 +93,16 @@ pub(super) struct History {
     /// Who came in, and has not left since.
     pub(super) members: BTreeMap<PersonId, (InviteCode, Timestamp)>,
     pub(super) inviters: BTreeMap<PersonId, PersonId>,
+    /// What people have of their rewards, and what they had ever.
     rules: HashSet<(PersonId, String)>,
+    rules_ever: HashSet<(PersonId, String)>,
+    /// Codes of rewards that are out of the world and not granted again, as the graph was told; and
+    /// those that went and came back all in all, for the graph and for the registry.
+    reclaimed: BTreeMap<PersonId, i64>,
+    pub(super) returns: [BTreeMap<PersonId, i64>; 2],
+    /// Whom the product has flagged and not cleared since.
+    flagged: HashSet<PersonId>,
+    pub(super) rejected: HashSet<PersonId>,
     pub(super) gate: Colour,
     pub(super) book: BTreeMap<PersonId, Box<[u8]>>,
     counts: HashMap<Effect, u32>,
@@ -199,8 +210,13 @@ impl History {
                 Ok(())
             }
             Event::Quality(quality::Event::Observed { seen }) => {
-                for observation in seen {
-                    self.counted(Effect::Observed(observation.at));
+                for &quality::Observation { person, kind, at } in seen {
+                    self.counted(Effect::Observed(at));
+                    match kind {
+                        Seen::Fraud => drop(self.flagged.insert(person)),
+                        Seen::Cleared => drop(self.flagged.remove(&person)),
+                        Seen::Active | Seen::Churned => {}
+                    }
                 }
                 Ok(())
             }
@@ -366,16 +382,18 @@ impl History {
                 self.holds.push((reservation, code, person));
                 self.counted(Effect::Reserved(code, person));
             }
-            invites::Event::Revoked { code } | invites::Event::Restored { code } => {
+            invites::Event::Revoked { code } => {
                 self.code(*code).ok_or("a code is taken back that was never issued")?;
             }
-            invites::Event::Withdrawn { codes, .. } => {
-                for code in codes {
-                    let facts = self.code(*code).ok_or("a code is withdrawn that is none")?;
-                    if facts.bound.is_some() || !facts.used_by.is_empty() {
-                        return Err("a code is withdrawn that somebody has".to_owned());
-                    }
+            invites::Event::Restored { code, .. } => {
+                let facts = self.code(*code).ok_or("a code is restored that was never issued")?;
+                if std::mem::take(&mut facts.withdrawn) {
+                    let holder = facts.holder.ok_or("a code was nobody's reward")?;
+                    *self.returns[1].entry(holder).or_default() -= 1;
                 }
+            }
+            invites::Event::Withdrawn { codes, .. } => {
+                codes.iter().try_for_each(|code| self.withdraw(*code))?;
             }
             invites::Event::Released { .. } => {}
         }
@@ -393,7 +411,20 @@ impl History {
             return Err("a code is issued twice".to_owned());
         }
         let used_by = Vec::new();
-        self.codes.push(CodeFacts { code, max_uses, used_by, bound, holder, expires_at });
+        let withdrawn = false;
+        let facts = CodeFacts { code, max_uses, used_by, bound, holder, expires_at, withdrawn };
+        self.codes.push(facts);
+        Ok(())
+    }
+
+    fn withdraw(&mut self, code: InviteCode) -> Result<(), String> {
+        let facts = self.code(code).ok_or("a code is withdrawn that is none")?;
+        if facts.bound.is_some() || !facts.used_by.is_empty() || facts.withdrawn {
+            return Err("a code is withdrawn that somebody has".to_owned());
+        }
+        facts.withdrawn = true;
+        let holder = facts.holder.ok_or("a code was nobody's reward")?;
+        *self.returns[1].entry(holder).or_default() += 1;
         Ok(())
     }
 
@@ -439,12 +470,19 @@ impl History {
                 if !self.rules.is_disjoint(&rules) {
                     return Err("a reward is granted twice".to_owned());
                 }
+                self.grant_again(*person, rewards)?;
+                self.rules_ever.extend(rules.iter().cloned());
                 self.rules.extend(rules);
                 self.counted(Effect::Rewarded(*person));
                 Ok(())
             }
             referrals::Event::Reviewed { person, accepted, withdrawn, .. } => {
                 self.counted(Effect::Reviewed(*person, *accepted));
+                if *accepted {
+                    self.rejected.remove(person);
+                } else {
+                    self.rejected.insert(*person);
+                }
                 for withdrawn in withdrawn {
                     for reward in &withdrawn.rewards {
                         if !self.rules.remove(&(withdrawn.person, reward.rule.clone())) {
@@ -454,11 +492,44 @@ impl History {
                 }
                 Ok(())
             }
+            referrals::Event::Reclaimed { people } => {
+                for (person, codes) in people {
+                    *self.reclaimed.entry(*person).or_default() += codes;
+                    *self.returns[0].entry(*person).or_default() += codes;
+                }
+                Ok(())
+            }
             referrals::Event::Progressed { .. }
             | referrals::Event::Held { .. }
-            | referrals::Event::GateSeen { .. }
-            | referrals::Event::Reclaimed { .. } => Ok(()),
+            | referrals::Event::GateSeen { .. } => Ok(()),
         }
+    }
+
+    /// What was taken back is granted again as far as it is out of the world.
+    fn grant_again(
+        &mut self,
+        person: PersonId,
+        rewards: &[referrals::Reward],
+    ) -> Result<(), String> {
+        if self.rejected.contains(&person) {
+            return Err("a false account is rewarded".to_owned());
+        }
+        let again = rewards.iter().filter(|reward| {
+            reward.kind == referrals::RewardKind::InviteCodes
+                && self.rules_ever.contains(&(person, reward.rule.clone()))
+        });
+        let codes: i64 = again.map(|reward| i64::from(reward.amount)).sum();
+        let reclaimed = self.reclaimed.entry(person).or_default();
+        *reclaimed -= codes;
+        if codes > 0 && *reclaimed < 0 {
+            return Err("codes are granted again that are in the world".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether somebody counts as false: the product says so, or an operator.
+    pub(super) fn is_false(&self, person: PersonId) -> bool {
+        self.flagged.contains(&person) || self.rejected.contains(&person)
     }
 
     /// What people typed: a profile replaces all, an address only nothing.

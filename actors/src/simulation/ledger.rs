@@ -56,8 +56,12 @@ fn effect(
         Order::Earn(person) => Effect::Rewarded(*person),
         Order::Review(person, accept) => Effect::Reviewed(*person, *accept),
         Order::Observe(_, _, at) => Effect::Observed(*at),
-        // An answer does not tell whether the hold was given back before.
-        Order::Release(_) | Order::Drill(_) | Order::Evaluate | Order::Look(_) => return None,
+        // An answer does not tell whether it was so before.
+        Order::Release(_)
+        | Order::Amend(..)
+        | Order::Drill(_)
+        | Order::Evaluate
+        | Order::Look(_) => return None,
     })
 }
 
@@ -177,7 +181,7 @@ fn is_news(said: &Said) -> bool {
         Said::Waved(invited) => !invited.already,
         Said::Reserved(reserved) => !reserved.already,
         Said::Boosted(_) | Said::Left(_) | Said::Generated(_) | Said::Observed => true,
-        Said::Released | Said::Evaluated | Said::Stands(_) => false,
+        Said::Released | Said::Amended | Said::Evaluated | Said::Stands(_) => false,
     }
 }
 
@@ -236,6 +240,7 @@ fn check(order: &Order, answer: &Result<Said, Error>, history: &mut History) -> 
             | Said::Shared(_)
             | Said::Earned(_)
             | Said::Reviewed(_)
+            | Said::Amended
             | Said::Observed
             | Said::Evaluated,
         )

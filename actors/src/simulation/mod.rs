@@ -17,10 +17,12 @@
 //! | `run.rs` | one run, step after step; the shortest one that still fails |
 //!
 //! After each step: what was answered is on disk, exactly once; nothing is there that nobody
-//! asked for; no code is redeemed more often than it has uses, nobody is on the list twice; every
-//! domain's times and causes only go up. At every crash: what was durable is there byte for byte,
-//! on the same chain. At rest: every rank is that of a sorted list, every state is that of the
-//! oracle, and of a replay from the snapshot, and of one from the very beginning.
+//! asked for; no code is redeemed more often than it has uses, nobody is on the list twice; no code
+//! of a reward is granted again that is in the world, and none to whom an operator has rejected;
+//! every domain's times and causes only go up. At every crash: what was durable is there byte for
+//! byte, on the same chain. At rest: every rank is that of a sorted list, graph and gates agree on
+//! who is false, every state is that of the oracle, and of a replay from the snapshot, and of one
+//! from the very beginning.
 //!
 //! Deliberately absent: HTTP, sled, time-outs and the mailboxes' bounds.
 

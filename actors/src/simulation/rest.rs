@@ -40,7 +40,8 @@ pub(super) fn compare(
         quality(&mut node.posts.quality, history, now)?;
         book(&mut node.posts.people, history, people, now)?;
         waves(history)?;
-        across(history, people)
+        across(history, people)?;
+        verdicts(node, history, people)
     };
     live(node).and_then(|()| replays(node, history)).map_err(Trouble::Bug)
 }
@@ -130,6 +131,35 @@ fn waves(history: &History) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Graph and gates say the same of everybody: who is false counts so in both, once in; and codes of
+/// rewards that went or came back are known to the graph.
+fn verdicts(node: &Node, history: &History, people: &[PersonId]) -> Result<(), String> {
+    let graph = node.posts.referrals.role.as_ref().ok_or("the graph is gone")?;
+    let gates = node.posts.quality.role.as_ref().ok_or("the gates are gone")?;
+    for &person in people {
+        let rejected = history.rejected.contains(&person);
+        if graph.state.is_rejected(person) != rejected {
+            return Err(format!("{person} was rejected: {rejected}, and the graph says otherwise"));
+        }
+        let is_in = history.members.contains_key(&person);
+        let naive = (is_in, is_in && history.is_false(person));
+        let counted = gates.state.counts(person);
+        if counted != naive {
+            return Err(format!(
+                "of {person}, in and false, gates have {counted:?} and not {naive:?}"
+            ));
+        }
+        if is_in && graph.state.counts_as_false(person) != naive.1 {
+            return Err(format!("{person} is false: {}, and the graph says otherwise", naive.1));
+        }
+    }
+    let [graph, registry] = &history.returns;
+    let same = people.iter().all(|person| {
+        graph.get(person).copied().unwrap_or(0) == registry.get(person).copied().unwrap_or(0)
+    });
+    if same { Ok(()) } else { Err(format!("codes went: {registry:?}, told: {graph:?}")) }
 }
 
 /// What holds between domains once every reaction has happened.

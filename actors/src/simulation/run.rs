@@ -18,10 +18,11 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::identity::Identity;
 use crate::ids::{Email, InviteCode, PersonId, Timestamp};
+use crate::invites::{self, Amend};
 use crate::mailbox::Ask;
 use crate::quality::{self, DrillRates, Drilling, Ratio};
 use crate::request::RequestTag;
-use crate::{invites, referrals, waitlist};
+use crate::{referrals, waitlist};
 
 use super::edge::{Edge, Order, Said};
 use super::history::History;
@@ -351,6 +352,13 @@ impl Run {
             Wish::Share(from, to) => Order::Share(email(*from), email(*to)),
             Wish::Earn(who) => Order::Earn(person(*who)),
             Wish::Review(who, accept) => Order::Review(person(*who), *accept),
+            Wish::Amend(number, revoke) => {
+                // Codes that were earned first: what comes of those matters to others.
+                let earned = self.history.codes.iter().rev().filter(|code| code.holder.is_some());
+                let earned = earned.map(|code| code.code).nth(usize::from(*number % 8));
+                let Some(code) = earned.or_else(|| self.late_code(*number)) else { return };
+                Order::Amend(code, if *revoke { Amend::Revoke } else { Amend::Restore })
+            }
             Wish::Observe(who, kind) => {
                 let at = Timestamp::from_micros(LONG_AGO.micros() + count as i64);
                 Order::Observe(person(*who), *kind, at)

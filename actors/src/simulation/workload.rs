@@ -8,6 +8,8 @@ use crate::quality::Seen;
 
 /// People there are: few, so that they get into each other's way.
 pub(super) const PEOPLE: u8 = 14;
+/// Those of them of whom most is said.
+const TALKED_ABOUT: u8 = 3;
 const STEPS_MIN: u64 = 120;
 const STEPS_SPREAD: u64 = 240;
 
@@ -60,6 +62,8 @@ pub enum Wish {
     Earn(u8),
     /// To say what somebody is.
     Review(u8, bool),
+    /// A code taken back by hand, or made good again.
+    Amend(u8, bool),
     /// To say what was seen of somebody.
     Observe(u8, Seen),
     /// The gate's next move.
@@ -139,8 +143,11 @@ fn step(rng: &mut Rng) -> Step {
 
 fn wish(rng: &mut Rng) -> Wish {
     let someone = |rng: &mut Rng| small(rng, PEOPLE);
-    match rng.below(40) {
-        0..=7 => Wish::Join(someone(rng), rng.once_in(2).then(|| someone(rng))),
+    // What is said of somebody matters together with what else is said of the same person.
+    let talked_about =
+        |rng: &mut Rng| if rng.once_in(3) { small(rng, PEOPLE) } else { small(rng, TALKED_ABOUT) };
+    match rng.below(48) {
+        0..=7 => Wish::Join(someone(rng), rng.once_in(2).then(|| talked_about(rng))),
         8..=9 => Wish::Boost(someone(rng), small32(rng, 41) as i32 - 20),
         10..=11 => Wish::Leave(someone(rng)),
         12..=14 => Wish::Generate {
@@ -149,15 +156,18 @@ fn wish(rng: &mut Rng) -> Wish {
             to: rng.once_in(3).then(|| someone(rng)),
             force: rng.once_in(2),
         },
-        15..=21 => Wish::Redeem(small(rng, 255), someone(rng)),
-        22..=23 => Wish::Share(someone(rng), someone(rng)),
-        24 => Wish::Earn(someone(rng)),
-        25..=26 => Wish::Observe(someone(rng), Seen::ALL[usize::from(small(rng, 4))]),
+        15..=21 => Wish::Redeem(small(rng, 255), talked_about(rng)),
+        22..=23 => Wish::Share(talked_about(rng), someone(rng)),
+        24 | 42 => Wish::Earn(talked_about(rng)),
+        25..=26 | 43..=45 => {
+            Wish::Observe(talked_about(rng), Seen::ALL[usize::from(small(rng, 4))])
+        }
         27 => Wish::Evaluate,
-        28..=29 => Wish::Review(someone(rng), rng.once_in(2)),
+        28..=29 | 46..=47 => Wish::Review(talked_about(rng), rng.once_in(2)),
         30..=31 => Wish::Wave(1 + small32(rng, 4), rng.once_in(2)),
         32..=34 => Wish::Reserve(small(rng, 255), someone(rng)),
         35..=36 => Wish::Settle(small(rng, 4), rng.once_in(3)),
+        38..=39 => Wish::Amend(small(rng, 255), rng.once_in(3)),
         37 => Wish::Drill(small(rng, 40), small32(rng, 60)),
         _ => Wish::Look(someone(rng)),
     }
