@@ -43,6 +43,9 @@ const RESERVE: Duration = Duration::from_secs(2);
 /// gone, and what was not committed was not answered either.
 const CLOSE_MAX: Duration = Duration::from_millis(1500);
 
+/// What is left for requests in flight once the engine has failed.
+const FAILED_MAX: Duration = Duration::from_secs(1);
+
 const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Seconds between two looks for clients that have gone idle.
@@ -157,7 +160,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         tokio::time::sleep(NOTICE).await;
     }
     stop.request();
-    while servers.join_next().await.is_some() {}
+    finish(servers, outcome.is_ok()).await;
     if outcome.is_ok() && config.snapshots.at_shutdown {
         snapshot_at_shutdown(&engine, began + drain.saturating_sub(CLOSE_MAX)).await;
     }
@@ -165,6 +168,17 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         tracing::warn!("gave up waiting for the last commit; nothing in it had been answered");
     }
     outcome
+}
+
+/// Lets requests in flight finish. Those of an engine that has failed wait for what does not come,
+/// and whatever can still be answered is answered at once.
+async fn finish(mut servers: JoinSet<()>, engine_works: bool) {
+    let finished = async { while servers.join_next().await.is_some() {} };
+    if engine_works {
+        finished.await;
+    } else if tokio::time::timeout(FAILED_MAX, finished).await.is_err() {
+        servers.shutdown().await;
+    }
 }
 
 /// Whoever reaches a node without keys may do everything.
