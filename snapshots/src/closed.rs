@@ -146,6 +146,14 @@ impl Epochs {
         if seq >= self.0.next_seq.load(Ordering::Acquire) {
             return Ok(None);
         }
+        // What lies further back, and in what state, does not matter to who asks for the newest.
+        let open = self.0.open_epochs();
+        if let Some(epoch) = open.iter().rev().find(|epoch| epoch.first_seq <= seq)
+            && let Some(link) = link_up_to(epoch.store.as_ref(), seq)?
+            && seq - link.first_seq < u64::from(link.count)
+        {
+            return Ok(Some(link.chain));
+        }
         let active = self.0.active().number;
         // One behind the active epoch is prepared, and nothing is in it.
         for epoch in self.0.disk.epochs()?.into_iter().filter(|epoch| *epoch <= active) {

@@ -233,4 +233,18 @@ mod tests {
         let ends = EPOCHS;
         assert!(frames <= EPOCHS * RECORDS + reads + ends, "{frames} frames in {reads} reads");
     }
+
+    #[test]
+    fn the_newest_link_is_told_whatever_lies_in_kept_epochs() {
+        let dir = TempDir::new().expect("a directory");
+        keep(dir.path());
+        let (mut journal, asked) = open(dir.path());
+        let mut batch = Batch::default();
+        batch.push(b"a record", &[]);
+        let newest = journal.append(journal.next_seq(), &batch).expect("room");
+        asked.opened.lock().expect("no panic").clear();
+        let told = journal.epochs().chain_at(newest.next_seq - 1).expect("it is open");
+        assert_eq!(told, Some(newest.chain));
+        assert_eq!(asked.opened.lock().expect("no panic").len(), 0, "closed epochs were opened");
+    }
 }

@@ -16,6 +16,8 @@ use super::portion::Portion;
 use super::session::Session;
 use super::status::Status;
 
+/// So many events behind, there is no pause between one transaction and the next.
+const FAR: usize = 4_096;
 /// With nothing to do it looks again after this; what gathers meanwhile goes in one transaction.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// With nothing to write, PostgreSQL is asked for something after this.
@@ -231,8 +233,9 @@ impl State {
     }
 
     /// Far behind there is no reason to pause; close behind, more gathers for one transaction.
+    /// Small portions begin closer, or they would stay small: there would always be a rest.
     fn pace(&self) -> Duration {
-        if self.lag() > 4_096 { Duration::ZERO } else { LOOK_EVERY }
+        if self.lag() > self.portion.of(FAR) as u64 { Duration::ZERO } else { LOOK_EVERY }
     }
 
     /// Now and then codes are told that their time is over, and it is noticed when somebody has
@@ -259,6 +262,7 @@ impl State {
         });
         let loaded = loading.await.inspect_err(|error| self.portion.after(error));
         let (Place { seq, .. }, rows) = loaded?;
+        self.portion.reset();
         self.answered();
         self.status.wrote(rows);
         self.reached = Some(seq);

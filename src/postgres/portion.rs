@@ -7,6 +7,9 @@ use super::error::Error;
 /// A batch of thirteen halvings is one event.
 const HALVINGS_MAX: u32 = 13;
 
+/// Waited for as long as this many halvings ask for, at most: what hangs has to be noticed.
+const DOUBLINGS_MAX: u32 = 3;
+
 /// Halved whenever PostgreSQL has not come to its end in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Portion {
@@ -38,7 +41,7 @@ impl Portion {
 
     /// How long to wait for what takes as long as it takes.
     pub(super) fn patience(self, first: Duration) -> Duration {
-        first.saturating_mul(1 << self.halvings)
+        first.saturating_mul(1 << self.halvings.min(DOUBLINGS_MAX))
     }
 }
 
@@ -57,6 +60,7 @@ mod tests {
         assert_eq!(portion.patience(Duration::from_secs(600)), Duration::from_secs(2_400));
         (0..20).for_each(|_| portion.after(&Error::Late(60)));
         assert_eq!(portion.of(8_192), 1);
+        assert_eq!(portion.patience(Duration::from_secs(600)), Duration::from_secs(4_800));
         portion.reset();
         assert_eq!(portion.of(8_192), 8_192);
     }
