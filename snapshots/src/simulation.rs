@@ -4,7 +4,7 @@
 //! crash every write that was not synced is there, cut short or gone, each by itself, and each slot
 //! of the watermark has its old content, its new one, or none. Opening an epoch is durable when it
 //! returns. The journal over it is the one of every release; only its lock, snapshots and archive
-//! lie in a real directory.
+//! lie in a directory of the file system.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeInclusive};
