@@ -331,15 +331,24 @@ fn away_for_some_epochs(lag_max: &str) -> (Cluster, Server) {
     (cluster, server)
 }
 
+/// How many loads went through. One that begins on a connection which PostgreSQL has just closed is
+/// said too, and then that it is tried again.
+fn loads(log: &str) -> usize {
+    let told = ["loads everything", "waits and tries again", "to PostgreSQL goes on"];
+    let told: Vec<_> =
+        log.lines().filter_map(|line| told.iter().position(|s| line.contains(s))).collect();
+    told.windows(2).filter(|pair| pair == &[0, 2]).count()
+}
+
 #[test]
 fn epochs_stay_for_an_export_that_is_behind() {
     let (_cluster, server) = away_for_some_epochs("1000000000");
-    assert_eq!(server.log().matches("loads everything").count(), 1, "{}", server.log());
+    assert_eq!(loads(&server.log()), 1, "{}", server.log());
 }
 
 #[test]
 fn an_export_that_is_too_far_behind_begins_again_with_a_snapshot() {
     let (_cluster, server) = away_for_some_epochs("0");
-    assert_eq!(server.log().matches("loads everything").count(), 2, "{}", server.log());
+    assert_eq!(loads(&server.log()), 2, "{}", server.log());
     assert!(export_says(&server).starts_with("following"));
 }
