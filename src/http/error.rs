@@ -405,7 +405,9 @@ fn invites(rejection: invites::Rejection) -> Problem {
     match rejection {
         R::UnknownCode => Problem::new(&UNKNOWN_CODE, "there is no such invite code"),
         R::CodeUsed => Problem::new(&CODE_USED, "this code has been used"),
-        R::CodeExpired => Problem::new(&CODE_EXPIRED, "this code has expired"),
+        R::CodeExpired => {
+            Problem::new(&CODE_EXPIRED, "this code has expired; an operator can extend it")
+        }
         R::CodeRevoked => Problem::new(&CODE_REVOKED, "this code has been revoked"),
         R::CodeBound => Problem::new(&CODE_BOUND, "this code was issued to another address"),
         R::AlreadyMember => Problem::new(&ALREADY_MEMBER, "this address is already a member"),

@@ -160,7 +160,9 @@ fn still_open(hold: &Hold, now: Timestamp) -> Result<(), Rejection> {
     }
 }
 
-/// What an operator does to a code. To take back what is taken back changes nothing.
+/// What an operator does to a code. To take back what is taken back changes nothing. A code that
+/// was withdrawn with a reward and has expired since is extended before it is restored: good for
+/// nothing, it would be taken for had.
 pub(super) fn amend(
     state: &State,
     code: InviteCode,
@@ -178,6 +180,9 @@ pub(super) fn amend(
         Amend::Revoke => Decided::Now(Event::Revoked { code }),
         Amend::Restore => {
             let withdrawn_from = issue.holder.filter(|_| found.taken == Taken::WithReward);
+            if withdrawn_from.is_some() && state.expires_at(index) <= now {
+                return Err(Rejection::CodeExpired);
+            }
             Decided::Now(Event::Restored { code, withdrawn_from })
         }
         Amend::Extend(days) => {
@@ -245,22 +250,16 @@ pub(super) fn on_rewarded(
 }
 
 /// What is taken back of the codes that people hold, the newest first, as far as nobody has them
-/// yet.
-pub(super) fn on_withdrawn(
-    state: &State,
-    withdrawn: &[Withdrawn],
-    now: Timestamp,
-) -> Option<Event> {
+/// yet. It is told also of those from whom nothing could be taken: they wait for it.
+pub(super) fn on_withdrawn(state: &State, withdrawn: &[Withdrawn], now: Timestamp) -> Event {
     let (mut codes, mut people) = (Vec::new(), Vec::new());
     for Withdrawn { person, codes: most, .. } in withdrawn {
         let free: Vec<_> = state.free(*person, now).collect();
         let before = codes.len();
         codes.extend(free.into_iter().rev().take(*most as usize));
-        if codes.len() > before {
-            people.push((*person, (codes.len() - before) as u32));
-        }
+        people.push((*person, (codes.len() - before) as u32));
     }
-    (!codes.is_empty()).then_some(Event::Withdrawn { codes, people })
+    Event::Withdrawn { codes, people }
 }
 
 /// The codes of a wave, one for each of its people.
@@ -591,13 +590,28 @@ mod tests {
         let restored = |seed, withdrawn_from| Event::Restored { code: code(seed), withdrawn_from };
         apply(&mut state, &Event::Revoked { code: code(1) }, at(3));
         let withdrawn = Withdrawn { person: ADA, rewards: Vec::new(), codes: 9 };
-        let event = on_withdrawn(&state, &[withdrawn], at(4)).expect("one is free");
+        let event = on_withdrawn(&state, &[withdrawn], at(4));
         apply(&mut state, &event, at(4));
         assert_eq!(restore(&state, 1), Ok(Decided::Now(restored(1, None))), "by hand");
         assert_eq!(restore(&state, 2), Ok(Decided::Now(restored(2, Some(ADA)))));
         apply(&mut state, &restored(2, Some(ADA)), at(6));
         assert_eq!(restore(&state, 2), Ok(Decided::Already(())));
         assert_eq!(state.free(ADA, at(7)).collect::<Vec<_>>(), [code(2)]);
+    }
+
+    #[test]
+    fn a_code_that_has_expired_meanwhile_is_extended_before_it_is_restored() {
+        let mut state = given(&[earned(ADA, &[1])]);
+        let withdrawn = Withdrawn { person: ADA, rewards: Vec::new(), codes: 9 };
+        let event = on_withdrawn(&state, &[withdrawn], at(4));
+        apply(&mut state, &event, at(4));
+        let late = at(0).plus_days(9);
+        let restore = |state: &State| amend(state, code(1), Amend::Restore, late);
+        assert_eq!(restore(&state), Err(Rejection::CodeExpired));
+        let expires_at = at(0).plus_days(12);
+        apply(&mut state, &Event::Extended { code: code(1), expires_at }, late);
+        let restored = Event::Restored { code: code(1), withdrawn_from: Some(ADA) };
+        assert_eq!(restore(&state), Ok(Decided::Now(restored)));
     }
 
     #[test]

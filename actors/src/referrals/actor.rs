@@ -134,7 +134,7 @@ impl Handle {
 pub(crate) struct Referrals;
 
 impl Domain for Referrals {
-    const IMAGE_VERSION: u16 = 4;
+    const IMAGE_VERSION: u16 = 5;
     const STREAM: Stream = Stream::Referrals;
     type Policy = Policy;
     type State = State;
@@ -156,7 +156,7 @@ impl Domain for Referrals {
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
-            1..=4 => image::restore(version, input),
+            1..=5 => image::restore(version, input),
             _ => Err(Unreadable::new(format!("referrals image version {version}"))),
         }
     }

@@ -46,10 +46,10 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
             from.iter().for_each(|from| state.arrivals.note(*from, at));
         }
         Event::Rewarded { person, rewards, held, .. } => {
-            state.reward(*person, rewards);
-            state.hold(*person, *held);
+            state.rewards.grant(*person, rewards);
+            state.rewards.hold(*person, *held);
         }
-        Event::Reviewed { person, accepted, state: to, withdrawn, credits } => {
+        Event::Reviewed { person, accepted, state: to, withdrawn, awaited, credits } => {
             if *accepted {
                 to.iter().for_each(|_| state.restore(*person));
                 state.judge(*person, Verdict::Accepted, [None; 2]);
@@ -58,13 +58,13 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
                 to.iter().for_each(|to| state.set(*person, [Some(*to); 2]));
                 state.judge(*person, Verdict::Rejected, before);
             }
-            withdrawn.iter().for_each(|withdrawn| state.withdraw(withdrawn));
+            withdrawn.iter().for_each(|withdrawn| state.rewards.withdraw(withdrawn, *awaited));
             state.credit(credits);
         }
-        Event::Held { person, waits } => state.hold(*person, *waits),
+        Event::Held { person, waits } => state.rewards.hold(*person, *waits),
         Event::GateSeen { open } => state.gate_open = Some(*open),
         Event::Reclaimed { people } => {
-            people.iter().for_each(|(person, codes)| state.reclaim(*person, *codes));
+            people.iter().for_each(|(person, codes)| state.rewards.reclaim(*person, *codes));
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn earn(
     let paused = is_paused(state, policy, earn.person, now);
     let held = earn.gate == Colour::Red && hold_codes(&mut due) && !paused;
     if due.is_empty() || paused {
-        let waits = held && !state.held.contains(&earn.person);
+        let waits = held && !state.rewards.held.contains(&earn.person);
         return Ok(if waits {
             Decided::Now(Event::Held { person: earn.person, waits })
         } else {
@@ -110,7 +110,8 @@ fn rewarded(person: PersonId, due: Vec<Reward>, held: bool) -> Event {
 
 /// What follows for the next of those who wait for the gate, once it is open.
 pub(super) fn resume(state: &State, policy: &Policy, now: Timestamp) -> Option<Event> {
-    let person = *state.held.first().filter(|_| state.gate_open == Some(true))?;
+    let mut waiting = state.rewards.held.iter().filter(|_| state.gate_open == Some(true));
+    let person = *waiting.find(|person| !state.rewards.is_awaited(**person))?;
     let due = due(state, policy, person, now);
     Some(if due.is_empty() || is_paused(state, policy, person, now) {
         Event::Held { person, waits: false }
@@ -203,10 +204,18 @@ pub(super) fn is_high(policy: &Policy, quality: &score::Quality) -> bool {
 }
 
 /// Codes that were taken back are granted again as far as they are out of the world: what was used
-/// before it could be taken back has been had.
+/// before it could be taken back has been had. How far that is, is not known before the registry
+/// has told what it could take; till then what comes with such codes stays due.
 fn as_far_as_reclaimed(state: &State, person: PersonId, due: &mut Vec<Reward>) {
-    let Some(lost) = state.lost.get(&person) else { return };
-    let left = state.reclaimed.get(&person).copied().unwrap_or(0);
+    let Some(lost) = state.rewards.lost.get(&person) else { return };
+    if state.rewards.is_awaited(person) {
+        let (mut again, others) = due.drain(..).partition(|reward| lost.contains(&reward.rule));
+        *due = others;
+        hold_codes(&mut again);
+        due.append(&mut again);
+        return;
+    }
+    let left = state.rewards.reclaimed.get(&person).copied().unwrap_or(0);
     let mut left = u32::try_from(left.max(0)).unwrap_or(u32::MAX);
     due.retain_mut(|reward| {
         if reward.kind != RewardKind::InviteCodes || !lost.contains(&reward.rule) {

@@ -158,6 +158,9 @@ pub enum Event {
         state: Option<ReferralState>,
         /// What is taken back, and from whom.
         withdrawn: Vec<Withdrawn>,
+        /// Whether the registry of codes tells in any case what it could take; in version 1 it told
+        /// only of some.
+        awaited: bool,
         /// Points that are given, or taken back.
         credits: Vec<Credit>,
     },
@@ -246,6 +249,8 @@ type ProgressedV2 = (
 type ProgressedV3 = (ProgressedV2, Vec<(PersonId, u8)>);
 /// Of a verdict: person, whether accepted, state, withdrawn, credits.
 type ReviewedV1 = (PersonId, bool, Option<u8>, Vec<Withdrawn>, Vec<Credit>);
+/// As before, and whether the registry is awaited.
+type ReviewedV2 = (ReviewedV1, bool);
 
 impl Persisted for Event {
     fn kind(&self) -> (u8, u8) {
@@ -253,7 +258,7 @@ impl Persisted for Event {
             Self::Referred { .. } => (1, 3),
             Self::Progressed { .. } => (2, 3),
             Self::Rewarded { .. } => (3, 2),
-            Self::Reviewed { .. } => (4, 1),
+            Self::Reviewed { .. } => (4, 2),
             Self::Held { .. } => (5, 1),
             Self::GateSeen { .. } => (6, 1),
             Self::Reclaimed { .. } => (7, 2),
@@ -286,9 +291,9 @@ impl Persisted for Event {
                 record::encode(&(person, rewards, codes, held), out);
             }
             Self::Reclaimed { people } => record::encode(people, out),
-            Self::Reviewed { person, accepted, state, withdrawn, credits } => {
+            Self::Reviewed { person, accepted, state, withdrawn, awaited, credits } => {
                 let state = state.map(ReferralState::number);
-                record::encode(&(person, accepted, state, withdrawn, credits), out);
+                record::encode(&((person, accepted, state, withdrawn, credits), awaited), out);
             }
             Self::Held { person, waits } => record::encode(&(person, waits), out),
             Self::GateSeen { open } => record::encode(open, out),
@@ -317,12 +322,8 @@ impl Persisted for Event {
                 let (person, rewards, codes, held) = record::decode(payload)?;
                 Self::Rewarded { person, rewards, codes, held }
             }
-            (4, 1) => {
-                let (person, accepted, state, withdrawn, credits): ReviewedV1 =
-                    record::decode(payload)?;
-                let state = state.map(known).transpose()?;
-                Self::Reviewed { person, accepted, state, withdrawn, credits }
-            }
+            (4, 1) => reviewed((record::decode(payload)?, false))?,
+            (4, 2) => reviewed(record::decode(payload)?)?,
             (5, 1) => {
                 let (person, waits) = record::decode(payload)?;
                 Self::Held { person, waits }
@@ -337,6 +338,12 @@ impl Persisted for Event {
             _ => return Err(Unreadable::new(format!("referrals event {tag} version {version}"))),
         })
     }
+}
+
+fn reviewed((first, awaited): ReviewedV2) -> Result<Event, Unreadable> {
+    let (person, accepted, state, withdrawn, credits) = first;
+    let state = state.map(known).transpose()?;
+    Ok(Event::Reviewed { person, accepted, state, withdrawn, awaited, credits })
 }
 
 fn known(number: u8) -> Result<ReferralState, Unreadable> {
@@ -433,6 +440,26 @@ mod tests {
         record::encode(&vec![(PersonId(2), 3_u32)], &mut old);
         let people = vec![(PersonId(2), 3)];
         assert_eq!(Event::decode(7, 1, &old).ok(), Some(Event::Reclaimed { people }));
+    }
+
+    #[test]
+    fn of_a_verdict_of_version_1_no_codes_are_awaited() {
+        let old: ReviewedV1 = (PersonId(2), false, Some(5), Vec::new(), Vec::new());
+        let mut bytes = Vec::new();
+        record::encode(&old, &mut bytes);
+        let reviewed = |awaited| Event::Reviewed {
+            person: PersonId(2),
+            accepted: false,
+            state: Some(ReferralState::Fraud),
+            withdrawn: Vec::new(),
+            awaited,
+            credits: Vec::new(),
+        };
+        assert_eq!(Event::decode(4, 1, &bytes).ok(), Some(reviewed(false)));
+        let mut bytes = Vec::new();
+        reviewed(true).encode(&mut bytes);
+        let (tag, version) = reviewed(true).kind();
+        assert_eq!(Event::decode(tag, version, &bytes).ok(), Some(reviewed(true)));
     }
 
     #[test]

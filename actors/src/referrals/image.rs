@@ -1,7 +1,8 @@
 //! The graph on disk. Version 1: edges, members, rewards, counters. Version 2: behind that, the
 //! mailboxes that are written in more than one way. Version 3: edges with the shape of an address;
 //! and behind all that, who is suspected, credits, who waits for the gate, what was taken back, and
-//! where the newest came in from. Version 4: of that, fewer codes than none.
+//! where the newest came in from. Version 4: of that, fewer codes than none. Version 5: behind it,
+//! of how many withdrawals the registry of codes has not told yet.
 
 use std::io;
 
@@ -40,7 +41,7 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let mut members: Vec<MemberV1> = members.collect();
     members.sort_unstable();
     out.list(members.into_iter())?;
-    let mut granted: Vec<_> = state.granted.iter().collect();
+    let mut granted: Vec<_> = state.rewards.granted.iter().collect();
     granted.sort_unstable_by_key(|(person, _)| **person);
     out.list(granted.into_iter().map(|(person, rewards)| {
         let rewards: Vec<RewardV1> = rewards.iter().map(reward).collect();
@@ -63,16 +64,17 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let mut points: Vec<(u128, i32)> = points.collect();
     points.sort_unstable();
     out.list(points.into_iter())?;
-    out.list(state.held.iter().map(|person| person.get()))?;
-    out.list(state.lost.iter().map(|(person, rules)| (person.get(), rules)))?;
-    out.list(state.reclaimed.iter().map(|(person, codes)| (person.get(), *codes)))?;
+    out.list(state.rewards.held.iter().map(|person| person.get()))?;
+    out.list(state.rewards.lost.iter().map(|(person, rules)| (person.get(), rules)))?;
+    out.list(state.rewards.reclaimed.iter().map(|(person, codes)| (person.get(), *codes)))?;
     out.list(
         state
             .arrivals
             .iter()
             .map(|(at, from)| -> ArrivalV3 { (at.micros(), from.site, from.network) }),
     )?;
-    out.put(&state.gate_open)
+    out.put(&state.gate_open)?;
+    out.list(state.rewards.awaited.iter().map(|(person, count)| (person.get(), *count)))
 }
 
 /// Reads any version.
@@ -103,7 +105,7 @@ pub(super) fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State
     })?;
     input.list(|(person, rewards): (u128, Vec<RewardV1>)| {
         let rewards = rewards.into_iter().map(reward_back).collect::<Result<_, _>>()?;
-        state.granted.insert(PersonId(person), rewards);
+        state.rewards.granted.insert(PersonId(person), rewards);
         Ok(())
     })?;
     (state.shares, state.conversions) = input.take()?;
@@ -143,15 +145,15 @@ fn suspected(
         Ok(())
     })?;
     input.list(|person| {
-        state.held.insert(PersonId(person));
+        state.rewards.held.insert(PersonId(person));
         Ok(())
     })?;
     input.list(|(person, rules)| {
-        state.lost.insert(PersonId(person), rules);
+        state.rewards.lost.insert(PersonId(person), rules);
         Ok(())
     })?;
     let mut reclaimed = |person, codes| {
-        state.reclaimed.insert(PersonId(person), codes);
+        state.rewards.reclaimed.insert(PersonId(person), codes);
         Ok(())
     };
     if version < 4 {
@@ -164,6 +166,12 @@ fn suspected(
         Ok(())
     })?;
     state.gate_open = input.take()?;
+    if version > 4 {
+        input.list(|(person, count)| {
+            state.rewards.awaited.insert(PersonId(person), count);
+            Ok(())
+        })?;
+    }
     Ok(())
 }
 
@@ -220,7 +228,7 @@ mod tests {
         save(&state, &mut ImageWriter(&mut old)).expect("memory takes everything");
         let mut end = Vec::new();
         none(&mut ImageWriter(&mut end)).expect("memory takes everything");
-        old.truncate(old.len() - 2 * end.len());
+        old.truncate(old.len() - 3 * end.len());
         let mut gate = Vec::new();
         ImageWriter(&mut gate).put(&state.gate_open).expect("memory takes everything");
         old.truncate(old.len() - gate.len());
@@ -228,7 +236,7 @@ mod tests {
         out.list([(7_u128, 2_u32)].into_iter()).expect("memory takes everything");
         none(out).expect("memory takes everything");
         out.put(&state.gate_open).expect("memory takes everything");
-        state.reclaim(PersonId(7), 2);
+        state.rewards.reclaim(PersonId(7), 2);
         let read = restore(3, &mut ImageReader(&mut old.as_slice())).expect("version 3");
         assert_eq!(read.digest(), state.digest());
     }

@@ -20,6 +20,8 @@ mod apply;
 mod command;
 mod decide;
 mod event;
+#[cfg(test)]
+mod examples;
 mod forest;
 mod image;
 mod policy;
@@ -27,6 +29,7 @@ mod policy;
 mod property;
 mod reads;
 mod review;
+mod rewards;
 mod rows;
 mod score;
 mod spellings;

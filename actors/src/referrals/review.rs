@@ -238,7 +238,7 @@ fn accepted(state: &State, policy: &Policy, person: PersonId, suspect: Option<Su
     let points = Points::new(state, policy).settle(person, state.inviter(person), counts);
     let points = if rejected { points.tell(person, true) } else { points };
     let (withdrawn, credits) = (Vec::new(), points.finish());
-    Event::Reviewed { person, accepted: true, state: to, withdrawn, credits }
+    Event::Reviewed { person, accepted: true, state: to, withdrawn, awaited: true, credits }
 }
 
 fn is_false(state: ReferralState) -> bool {
@@ -259,7 +259,8 @@ fn rejected(state: &State, policy: &Policy, person: PersonId, now: Timestamp) ->
     }
     let seems_true = state.stands(person).into_iter().flatten().any(|is| !is_false(is));
     let to = seems_true.then_some(ReferralState::Fraud);
-    Event::Reviewed { person, accepted: false, state: to, withdrawn, credits: points.finish() }
+    let credits = points.finish();
+    Event::Reviewed { person, accepted: false, state: to, withdrawn, awaited: true, credits }
 }
 
 /// The rewards that an inviter would not have if `person` were false.

@@ -12,7 +12,7 @@ impl State {
             let (state, at) = (edge.state, edge.at);
             visit(Change::Referred(Referred { id, inviter, recipient, state, at }))
         });
-        let granted = self.granted.iter();
+        let granted = self.rewards.granted.iter();
         let mut rewards = granted.flat_map(|(&person, list)| list.iter().map(move |r| (person, r)));
         referred
             && rewards

@@ -10,8 +10,9 @@ use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::record;
 
 use super::command::Stats;
-use super::event::{Credit, Reward, RewardKind, Suspicion, Withdrawn};
+use super::event::{Credit, Reward, Suspicion};
 use super::forest::Forest;
+use super::rewards::Rewards;
 use super::spellings::Spellings;
 use super::suspects::{Suspect, Suspects, Verdict};
 
@@ -173,7 +174,7 @@ pub(crate) struct State {
     pub(super) members: HashMap<PersonId, Member>,
     /// Members who were false.
     members_false: u64,
-    pub(super) granted: HashMap<PersonId, Vec<Reward>>,
+    pub(super) rewards: Rewards,
     pub(super) by_state: [u64; 6],
     pub(super) shares: u64,
     pub(super) conversions: u64,
@@ -181,13 +182,6 @@ pub(crate) struct State {
     /// Points that inviters have, by whom they have brought, and added up by inviter.
     pub(super) credits: HashMap<PersonId, i32>,
     pub(super) points: HashMap<PersonId, i32>,
-    /// Rules whose rewards were taken back.
-    pub(super) lost: BTreeMap<PersonId, BTreeSet<String>>,
-    /// Codes of such rewards that are out of the world, and can be earned again; fewer than none
-    /// where some came back after they had been.
-    pub(super) reclaimed: BTreeMap<PersonId, i64>,
-    /// People to whom codes are due when the gate opens.
-    pub(super) held: BTreeSet<PersonId>,
     /// Where the newest came in from.
     pub(super) arrivals: Arrivals,
     /// Whether the gate let anybody in when it moved last, as far as that is known.
@@ -273,7 +267,7 @@ impl State {
     }
 
     pub(super) fn granted(&self, person: PersonId) -> &[Reward] {
-        self.granted.get(&person).map_or(&[], Vec::as_slice)
+        self.rewards.of(person)
     }
 
     /// Inviters with a redeemed referral, best first.
@@ -343,18 +337,19 @@ impl State {
 
     /// A digest of everything that later answers depend on.
     pub(super) fn digest(&self) -> [u8; 32] {
+        let rewards = &self.rewards;
         record::digest(&(
             self.brought().collect::<Vec<_>>(),
             self.best().map(|one| (one.id, one.counts.0, one.counts.1)).collect::<Vec<_>>(),
             self.spellings.list(),
             self.members.iter().collect::<BTreeMap<_, _>>(),
             self.members_false,
-            self.granted.iter().collect::<BTreeMap<_, _>>(),
+            rewards.granted.iter().collect::<BTreeMap<_, _>>(),
             (self.by_state, self.shares, self.conversions),
             (self.suspects.list(), self.suspects.waiting(None).collect::<Vec<_>>()),
             self.credits.iter().collect::<BTreeMap<_, _>>(),
             self.points.iter().collect::<BTreeMap<_, _>>(),
-            (&self.held, self.gate_open, &self.lost, &self.reclaimed),
+            (&rewards.held, self.gate_open, &rewards.lost, &rewards.reclaimed, &rewards.awaited),
             self.arrivals.iter().collect::<Vec<_>>(),
         ))
     }
@@ -405,22 +400,6 @@ impl State {
         }
     }
 
-    /// What was taken back is there again.
-    fn earn_again(&mut self, person: PersonId, rewards: &[Reward]) {
-        let Some(lost) = self.lost.get_mut(&person) else { return };
-        let mut codes = 0;
-        for reward in rewards.iter().filter(|reward| lost.contains(&reward.rule)) {
-            codes += if reward.kind == RewardKind::InviteCodes { reward.amount } else { 0 };
-        }
-        lost.retain(|rule| !rewards.iter().any(|reward| reward.rule == *rule));
-        if lost.is_empty() {
-            self.lost.remove(&person);
-        }
-        if let Some(reclaimed) = self.reclaimed.get_mut(&person) {
-            *reclaimed -= i64::from(codes);
-        }
-    }
-
     /// Where a person stands, as a recipient and as a member.
     pub(super) fn stands(&self, person: PersonId) -> [Option<ReferralState>; 2] {
         let member = self.member(person).map(|member| member.state);
@@ -465,6 +444,7 @@ impl State {
             let since = if to == ReferralState::Redeemed { at } else { known.since };
             self.put_member(person, Member { since, seen: at, ..known });
         }
+        self.convert(self.suspects.get(person).and_then(|suspect| suspect.life[0]), to);
         let edge = self.to(person).map(|_| to);
         self.suspects.live_on(person, [edge, member.map(|_| to)]);
     }
@@ -474,6 +454,11 @@ impl State {
             self.note_member(person, to, at);
         }
         let from = self.move_edge(person, to);
+        self.convert(from, to);
+    }
+
+    /// Counts a referral whose recipient comes in.
+    fn convert(&mut self, from: Option<ReferralState>, to: ReferralState) {
         self.conversions += u64::from(from.is_some_and(|from| to.is_in() && !from.is_in()));
     }
 
@@ -554,32 +539,5 @@ impl State {
             let sum = self.points.entry(*inviter).or_default();
             *sum = sum.saturating_add(*points);
         }
-    }
-
-    pub(super) fn reclaim(&mut self, person: PersonId, codes: i64) {
-        *self.reclaimed.entry(person).or_default() += codes;
-    }
-
-    pub(super) fn hold(&mut self, person: PersonId, waits: bool) {
-        if waits {
-            self.held.insert(person);
-        } else {
-            self.held.remove(&person);
-        }
-    }
-
-    pub(super) fn withdraw(&mut self, withdrawn: &Withdrawn) {
-        let rules = withdrawn.rewards.iter().map(|reward| reward.rule.clone());
-        self.lost.entry(withdrawn.person).or_default().extend(rules);
-        let Some(granted) = self.granted.get_mut(&withdrawn.person) else { return };
-        granted.retain(|reward| !withdrawn.rewards.contains(reward));
-        if granted.is_empty() {
-            self.granted.remove(&withdrawn.person);
-        }
-    }
-
-    pub(super) fn reward(&mut self, person: PersonId, rewards: &[Reward]) {
-        self.earn_again(person, rewards);
-        self.granted.entry(person).or_default().extend_from_slice(rewards);
     }
 }

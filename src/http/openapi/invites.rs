@@ -151,7 +151,7 @@ fn amending() -> Vec<Described> {
             .takes_nothing()
             .repeatable()
             .answers::<Status>(200, "The code")
-            .refuses([&UNKNOWN_CODE, &CODE_USED]),
+            .refuses([&UNKNOWN_CODE, &CODE_USED, &CODE_EXPIRED]),
         post("/api/invites/{code}/extend", "Give a code more time")
             .takes(extend)
             .repeatable()
