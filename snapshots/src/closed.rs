@@ -173,12 +173,27 @@ impl Epochs {
                 return Ok(Some(end.chain));
             }
         }
-        for (_, path) in archive::list(&layout::archive_dir(self.dir()))? {
-            match Archive::open(&path).and_then(|archive| archive.chain_at(seq)) {
-                Ok(None) => {}
-                Ok(chain) => return Ok(chain),
-                Err(error) if error.is_unreadable() => {}
-                Err(error) => return Err(error),
+        match self.archived_chain_at(seq) {
+            Err(error) if error.is_unreadable() => Ok(None),
+            told => told,
+        }
+    }
+
+    /// The same, by the archive: as far back from the newest as each file ends where this journal
+    /// went on. What lies there of another history says nothing of this one.
+    fn archived_chain_at(&self, seq: u64) -> Result<Option<[u8; 32]>, Error> {
+        let mut later: Option<(u64, Base)> = None;
+        for (epoch, path) in archive::list(&layout::archive_dir(self.dir()))?.into_iter().rev() {
+            let goes_on = later.and_then(|(later, begins)| (later == epoch + 1).then_some(begins));
+            let archive = Archive::open(&path)?;
+            let end = Base { next_seq: archive.next_seq(), chain: archive.chain() };
+            if goes_on.or_else(|| self.told_end(epoch)) != Some(end) {
+                later = None;
+            } else if archive.first_seq() <= seq {
+                return archive.chain_at(seq);
+            } else {
+                let chain = archive.chain_before();
+                later = Some((epoch, Base { next_seq: archive.first_seq(), chain }));
             }
         }
         Ok(None)

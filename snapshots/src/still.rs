@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 use crate::disk::Files;
-use crate::epochs::{EpochReader, Shared};
+use crate::epochs::{EpochReader, Epochs, Shared};
 use crate::journal::Reader;
 use crate::snapshot::{Position, Snapshot};
 use crate::store::{self, SledStore, Store};
@@ -99,6 +99,14 @@ impl Still {
     #[must_use]
     pub fn chain(&self) -> [u8; 32] {
         self.chain
+    }
+
+    /// The link of the chain over record `seq`, as [`Epochs::chain_at`] finds it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn chain_at(&self, seq: u64) -> Result<Option<[u8; 32]>, Error> {
+        Epochs(Arc::clone(&self.shared)).chain_at(seq)
     }
 
     /// Reads it. Not to be kept for longer than this.

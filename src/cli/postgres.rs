@@ -119,6 +119,12 @@ async fn once(session: &mut Session, config: &Config, output: &mut Output) -> an
         output.line(format_args!("up to date at event {}", ours.seq))?;
         return Ok(exit::OK);
     }
+    // Whoever restored the data directory has taken back what was exported.
+    if let Some(place) = found.place
+        && fold.knows(place)? == Some(false)
+    {
+        session.prepare(node, true).await?;
+    }
     let loading = load_from(session, Portion::default(), move |visit| {
         fold.visit(visit);
         Ok::<_, String>(ours)

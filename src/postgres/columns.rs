@@ -15,7 +15,8 @@ struct Column<'a> {
 }
 
 /// Makes the columns again that are not there any more, of tables that are; whether there were any.
-/// What such a table held is gone then: nothing says what belongs into the column.
+/// What such a table held is gone then: nothing says what belongs into the column. Only what says
+/// whose the tables are stays.
 pub(super) async fn mend(
     transaction: &Transaction<'_>,
     migrations: &[&str],
@@ -33,8 +34,10 @@ pub(super) async fn mend(
         let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or(usize::MAX);
         let Some(Column { table, name, definition, key }) = columns.get(place) else { continue };
         tracing::warn!(table, column = name, "a column was removed, and is made again");
-        let sql =
-            format!("DELETE FROM {table}; ALTER TABLE {table} ADD COLUMN {name} {definition}");
+        // Whose the tables are does not go with another column.
+        let keeps_rows = *table == "vobee_export" && *name != "node";
+        let emptied = if keeps_rows { String::new() } else { format!("DELETE FROM {table};") };
+        let sql = format!("{emptied} ALTER TABLE {table} ADD COLUMN {name} {definition}");
         transaction.batch_execute(&sql).await?;
         keys.extend(key.map(|key| format!("ALTER TABLE {table} ADD {key}")));
     }

@@ -216,7 +216,8 @@ pub(super) const IS_FRESH: &str = "
 SELECT NOT EXISTS (SELECT FROM waitlist) AND NOT EXISTS (SELECT FROM vobee_people)
     AND NOT EXISTS (SELECT FROM vobee_codes) AND NOT EXISTS (SELECT FROM vobee_members)
     AND NOT EXISTS (SELECT FROM vobee_referrals) AND NOT EXISTS (SELECT FROM invite_codes)
-    AND NOT EXISTS (SELECT FROM referrals)
+    AND NOT EXISTS (SELECT FROM referrals) AND NOT EXISTS (SELECT FROM vobee_rewards)
+    AND NOT EXISTS (SELECT FROM vobee_waves)
     AND NOT EXISTS (SELECT FROM pg_constraint
         WHERE contype = 'f' AND confrelid IN ('waitlist'::regclass, 'vobee_people'::regclass))
     AND 3 = (SELECT count(*) FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::cluster::Cluster;
 use super::export::{LIBERAL, exporting, live};
+use super::failures::copy;
 use super::tables::{assert_equal, wait_until_caught_up, wait_until_it_says};
 use crate::interrupted::{Running, names};
 use crate::support::{PROGRAM, Server};
@@ -42,6 +43,41 @@ fn a_data_directory_is_exported_once_while_no_node_runs() {
     assert!(said(&output).contains("up to date at event"), "{}", said(&output));
     let output = vobee(&cluster, &server, &["postgres", "verify"]);
     assert!(output.status.success(), "{}", said(&output));
+    server.start_again();
+    assert_equal(&server, &cluster);
+}
+
+#[test]
+fn an_export_at_once_takes_the_histories_back_too() {
+    let cluster = Cluster::start();
+    let mut server = Server::with(&LIBERAL);
+    let once = |server: &Server| {
+        let output = vobee(&cluster, server, &["postgres", "export", "--once"]);
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    live(&mut server.admin(), 0);
+    assert!(server.stop().success());
+    once(&server);
+    let scratch = tempfile::tempdir().expect("a directory");
+    let earlier = scratch.path().join("data");
+    copy(server.data(), &earlier);
+    let kept = "SELECT count(*) > 0 FROM vobee_quality_history WHERE source = 'of then'";
+    let sampled =
+        "INSERT INTO vobee_quality_history VALUES (now(), 1, 1, 1, 1, 'green', 'of then')";
+    cluster.run(sampled);
+    server.start_again();
+    live(&mut server.admin(), 100);
+    assert!(server.stop().success());
+    once(&server);
+    assert_eq!(cluster.value(kept), "t", "this journal has gone on");
+    server.replace_data(&earlier);
+    server.start_again();
+    for from in [200, 300] {
+        live(&mut server.admin(), from);
+    }
+    assert!(server.stop().success());
+    once(&server);
+    assert_eq!(cluster.value(kept), "f", "that of another history is gone");
     server.start_again();
     assert_equal(&server, &cluster);
 }
@@ -94,7 +130,8 @@ fn tables_of_another_node_are_taken_over_only_when_that_is_asked_for() {
     drop(first);
     cluster.run(
         "INSERT INTO vobee_quality_history VALUES (now(), 1, 1, 1, 1, 'green', 'first');
-        INSERT INTO vobee_gate_changes VALUES (now(), 'green', 'of the first node')",
+        INSERT INTO vobee_gate_changes VALUES (now(), 'green', 'of the first node');
+        ALTER TABLE vobee_export DROP COLUMN exported_at",
     );
     let second = exporting(&cluster, &[]);
     wait_until_it_says(&second, "the tables are another node's");

@@ -65,7 +65,7 @@ fn tables_that_are_ahead_of_a_node_that_was_restored_are_written_anew() {
 }
 
 /// A data directory as it is.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).expect("room");
     for entry in fs::read_dir(from).expect("a directory") {
         let entry = entry.expect("an entry");

@@ -56,6 +56,20 @@ impl From<Unreadable> for Error {
     }
 }
 
+/// Whether a journal that goes as far as `durable`, and has such a chain, has what lies before
+/// `place`. Whoever has no proof is believed.
+pub(super) fn knows(
+    place: Place,
+    durable: Seq,
+    chain_at: impl FnOnce(Seq) -> Result<Option<[u8; 32]>, snapshots::Error>,
+) -> Result<Option<bool>, snapshots::Error> {
+    if place.seq > durable {
+        return Ok(Some(false));
+    }
+    let Some(chain) = place.chain else { return Ok(Some(true)) };
+    Ok(chain_at(place.seq)?.map(|ours| ours == chain))
+}
+
 /// What was read.
 #[derive(Debug)]
 pub struct Read {
@@ -114,11 +128,7 @@ impl Feed {
     /// # Errors
     /// When the disk gives no answer.
     pub fn knows(&self, place: Place) -> Result<Option<bool>, Error> {
-        if place.seq > self.durable() {
-            return Ok(Some(false));
-        }
-        let Some(chain) = place.chain else { return Ok(Some(true)) };
-        Ok(self.epochs.chain_at(place.seq)?.map(|ours| ours == chain))
+        Ok(knows(place, self.durable(), |seq| self.epochs.chain_at(seq))?)
     }
 
     /// The changes of some records from `from` on; none at the end of the journal. What one read

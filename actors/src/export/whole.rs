@@ -18,7 +18,7 @@ use crate::role::{self, Role};
 use crate::waitlist::Waitlist;
 
 use super::change::Change;
-use super::feed::{Error, Place};
+use super::feed::{self, Error, Place};
 
 /// Takes changes; false when it wants no more.
 type Visit<'a> = &'a mut dyn FnMut(Change) -> bool;
@@ -80,6 +80,7 @@ pub struct Fold {
     people: People,
     sections: Vec<Section>,
     place: Place,
+    still: Still,
 }
 
 impl Fold {
@@ -102,6 +103,7 @@ impl Fold {
             people: People::default(),
             sections: Vec::new(),
             place: Place { seq: end, chain: (end == newest).then(|| still.chain()) },
+            still,
         };
         let mut first = 1;
         if let Some(base) = reader.base() {
@@ -149,6 +151,16 @@ impl Fold {
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
+    }
+
+    /// Whether somebody who says to be at a place has read this journal, as
+    /// [`Feed::knows`](super::Feed::knows) tells it.
+    ///
+    /// # Errors
+    /// When the disk gives no answer.
+    pub fn knows(&self, place: Place) -> Result<Option<bool>, FoldError> {
+        let newest = self.still.next_seq() - 1;
+        Ok(feed::knows(place, newest, |seq| self.still.chain_at(seq))?)
     }
 
     /// Hands out all changes, as [`Whole::visit`] does.

@@ -165,3 +165,27 @@ fn the_chain_over_a_record_is_told_by_whatever_has_the_record() {
         .collect();
     assert_eq!(known, (33..chains.len() as u64).collect::<Vec<_>>(), "33 ends the third epoch");
 }
+
+#[test]
+fn an_archive_of_another_history_tells_no_chain() {
+    let (ours, others) = (TempDir::new(), TempDir::new());
+    let [ours, others] = [ours, others].map(|dir| dir.expect("a directory"));
+    let (mut journal, _) = support::open(ours.path());
+    let mut chains = vec![[0; 32]];
+    for _ in 0..4 {
+        append_noting_chains(&mut journal, &mut chains);
+        rotate(&mut journal, ours.path());
+        tidy(&journal);
+    }
+    assert_chains(&journal.epochs(), &chains);
+    let (mut other, _) = support::open(others.path());
+    for _ in 0..4 {
+        support::append_next(&mut other, chains.len() as u64 / 4);
+        rotate(&mut other, others.path());
+        tidy(&other);
+    }
+    fs::copy(archive_path(others.path(), 2), archive_path(ours.path(), 2)).expect("room");
+    let told = |seq: usize| journal.epochs().chain_at(seq as u64).expect("an answer");
+    assert_eq!([told(5), told(15)], [None, None], "nothing leads back there");
+    assert_eq!([told(25), told(35)], [25, 35].map(|seq| Some(chains[seq])));
+}
