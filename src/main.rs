@@ -23,30 +23,27 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
         None | Some(Command::Serve) => runtime()?.block_on(cli::serve::run(config()?))?,
         Some(Command::Config(options)) => return cli::config::run(options, &sources, output),
         Some(Command::Keys(options)) => cli::keys::run(options, &config()?, output)?,
-        Some(Command::Verify(options)) => cli::verify::run(options, &config()?, output)?,
+        Some(Command::Verify(options)) => {
+            runtime()?.block_on(cli::verify::run(options, &config()?, output))?;
+        }
         Some(Command::Simulate(options)) => {
-            cli::simulate::run(options, &load(&sources)?, output)?;
+            runtime()?.block_on(cli::simulate::run(options, &load(&sources)?, output))?;
         }
         Some(Command::Backup(options)) => {
-            let config = config()?;
-            return runtime()?.block_on(cli::backup::run(options, &config, output));
+            return runtime()?.block_on(cli::backup::run(options, &config()?, output));
         }
         Some(Command::Restore(options)) => {
-            let config = config()?;
-            runtime()?.block_on(cli::backup::restore(options, &config, output))?;
+            runtime()?.block_on(cli::backup::restore(options, &config()?, output))?;
         }
         Some(Command::Compact(options)) => {
-            let config = config()?;
-            return runtime()?.block_on(cli::compact::run(options, &config, output));
+            return runtime()?.block_on(cli::compact::run(options, &config()?, output));
         }
         Some(Command::Openapi) => cli::openapi::run(output)?,
         Some(Command::Postgres(options)) => {
-            let config = config()?;
-            return runtime()?.block_on(cli::postgres::run(options, &config, output));
+            return runtime()?.block_on(cli::postgres::run(options, &config()?, output));
         }
         Some(Command::Import(options)) => {
-            let config = config()?;
-            return runtime()?.block_on(cli::import::run(options, &config, output));
+            return runtime()?.block_on(cli::import::run(options, &config()?, output));
         }
         Some(Command::Version(options)) => cli::version::run(options, output)?,
     }

@@ -90,6 +90,34 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("temporary directories have plain names")
 }
 
+/// A data directory with a journal that takes a while to copy.
+fn slow_to_copy() -> Server {
+    let mut server = Server::start();
+    assert!(server.stop().success());
+    let ballast = File::create(server.data().join("journal/0000000000000001/ballast"));
+    let written = io::copy(&mut io::repeat(0).take(LARGE_BYTES), &mut ballast.expect("room"));
+    assert_eq!(written.expect("room"), LARGE_BYTES);
+    server
+}
+
+#[test]
+fn commands_that_read_a_copy_of_the_journal_leave_no_copy_when_they_are_ended() {
+    let server = slow_to_copy();
+    let policy = server.data().join("policy.toml");
+    fs::write(&policy, "").expect("room");
+    for words in [&["verify"][..], &["simulate", "--policy", text(&policy)]] {
+        for signal in SIGNALS {
+            let room = TempDir::new().expect("a directory");
+            let mut command = Command::new(PROGRAM);
+            command.args(words).arg("--data-dir").arg(server.data());
+            let mut reading = Running::start(command.env("TMPDIR", room.path()));
+            reading.wait_for(room.path(), "vobee-verify-");
+            reading.interrupt(signal);
+            assert_eq!(names(room.path()), [""; 0], "{words:?}");
+        }
+    }
+}
+
 /// The beginning of a backup: what comes before the content of its first file.
 fn head(bytes: u64) -> Vec<u8> {
     let mut header = tar::Header::new_gnu();

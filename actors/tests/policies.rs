@@ -164,7 +164,7 @@ async fn a_simulation_over_a_directory_finds_what_the_node_found() {
         live.push(launch.engine.simulate(asked(policy)).await.unwrap());
     }
     let simulate = |policy: waitlist::Policy| {
-        simulate(launch.path(), &configured, &asked(policy), &mut |_| {})
+        simulate(launch.path(), &configured, &asked(policy), &mut |_| true)
     };
     let refused = simulate(tried()).expect_err("the node owns the directory");
     let source = std::error::Error::source(&refused).expect("the journal's error");
@@ -174,7 +174,7 @@ async fn a_simulation_over_a_directory_finds_what_the_node_found() {
     let copy = tempfile::tempdir().unwrap();
     crate::support::copy(launch.path(), copy.path());
     let simulate = |policy: waitlist::Policy| {
-        actors::policies::simulate(copy.path(), &configured, &asked(policy), &mut |_| {})
+        actors::policies::simulate(copy.path(), &configured, &asked(policy), &mut |_| true)
     };
     for (policy, live) in [tried(), configured.clone()].into_iter().zip(live) {
         let offline = simulate(policy).unwrap();

@@ -50,23 +50,31 @@ pub struct Verified {
 /// [`Error::InUse`] while the directory has an owner; [`Error::Newer`], [`Error::Store`] and
 /// [`Error::Io`].
 pub fn verify(dir: &Path) -> Result<Verified, Error> {
-    verify_within(dir, &std::env::temp_dir())
+    verify_within(dir, &std::env::temp_dir(), &mut || true)
 }
 
-/// As [`verify`], with the copies of the epochs in `room`, where they go again.
+/// As [`verify`], with the copies of the epochs in `room`, where they go again. `go_on` is asked
+/// again and again, and a no ends it.
 ///
 /// # Errors
-/// As for [`verify`].
-pub fn verify_within(dir: &Path, room: &Path) -> Result<Verified, Error> {
+/// As for [`verify`]; [`Error::Interrupted`].
+pub fn verify_within(
+    dir: &Path,
+    room: &Path,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Verified, Error> {
+    let mut go_on = || if go_on() { Ok(()) } else { Err(Error::Interrupted) };
     let _lock = DataLock::share(dir)?;
-    let archives = verify_archives(dir)?;
+    let archives = verify_archives(dir, &mut go_on)?;
     let snapshots = layout::snapshots(dir)?;
     let mut newest = None;
     for &epoch in &snapshots {
+        go_on()?;
         newest = Some(Snapshot::open(&layout::snapshot_path(dir, epoch))?.position());
     }
     let found = WatermarkFile::read(&Files { dir: dir.to_path_buf(), cache_bytes: CACHE_BYTES })?;
     let copies = Copies::of(dir, newest, room)?;
+    go_on()?;
     let walked = sled_journal::walk(&copies.stores, newest, found)?;
     if let Some(damage) = walked.damage {
         return Err(damage.into());
@@ -103,10 +111,14 @@ fn gaps(ranges: &[(u64, u64)], end: u64) -> Vec<(u64, u64)> {
 
 /// Which records each archive holds: the first, and the one after the last. Each has to follow on
 /// the one before, as far as that is there.
-fn verify_archives(dir: &Path) -> Result<Vec<(u64, u64)>, Error> {
+fn verify_archives(
+    dir: &Path,
+    go_on: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<Vec<(u64, u64)>, Error> {
     let mut before: Option<(u64, Archive)> = None;
     let mut ranges = Vec::new();
     for (epoch, path) in archive::list(&layout::archive_dir(dir))? {
+        go_on()?;
         let archive = Archive::open(&path)?;
         archive.verify()?;
         if let Some((number, before)) = &before

@@ -123,7 +123,8 @@ fn unpack(backup: &Path, dir: &Path, progress: Progress<'_>) -> anyhow::Result<R
     let tail = dir.join(TAIL);
     snapshots::restore_journal(dir, &tail, &mut || heard.go_on().is_ok()).with_context(broken)?;
     fs::remove_file(&tail)?;
-    let verified = snapshots::verify_within(dir, dir).with_context(broken)?;
+    let verified = snapshots::verify_within(dir, dir, &mut || heard.go_on().is_ok());
+    let verified = verified.with_context(broken)?;
     let same = verified.next_seq == manifest.seq + 1 && hex(&verified.chain) == manifest.chain;
     ensure!(same, "{}: the journal ends elsewhere than the manifest says", broken());
     heard.go_on()?;

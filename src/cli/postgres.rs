@@ -83,7 +83,9 @@ pub async fn run(options: &Options, config: &Config, output: &mut Output) -> any
             Ok(exit::OK)
         }
         Command::Export { follow: true, node, .. } => follow(&node.node(config)?, output).await,
-        Command::Export { .. } => once(&mut session, config, output).await,
+        Command::Export { .. } => {
+            interruptible(async |_| once(&mut session, config, output).await).await
+        }
         Command::Status { node, json } => {
             status(&mut session, &address, node, *json, config, output).await
         }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use actors::policies::{self, Asked, Move, Simulation, Step};
 use anyhow::{Context, ensure};
 
-use super::{Output, talk};
+use super::{Output, interruptible, talk};
 use crate::config::{Loaded, lay_over};
 use crate::policies::{COUNT_MAX, LIMIT_DEFAULT, Report, TOP_DEFAULT};
+use crate::shutdown::Shutdown;
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
@@ -32,19 +33,24 @@ pub struct Options {
     json: bool,
 }
 
-/// Replays the data directory and prints what the policy would change.
+/// Replays the data directory and prints what the policy would change. Within a tokio runtime.
 ///
 /// # Errors
 /// When the policy is none, a process owns the directory, or it is damaged.
-pub fn run(options: &Options, loaded: &Loaded, output: &mut Output) -> anyhow::Result<()> {
+pub async fn run(options: &Options, loaded: &Loaded, output: &mut Output) -> anyhow::Result<()> {
     let tried = lay_over(loaded, &options.policy, "--policy")?;
     let dir = &loaded.config.storage.dir;
     ensure!(dir.is_dir(), "no data directory at {}; name it with --data-dir", dir.display());
     let configured = loaded.config.waitlist.policy();
     let (policy, top) = (tried.waitlist.policy(), options.top);
     let asked = Asked { policy, top, limit: LIMIT_DEFAULT };
-    let simulation = policies::simulate(dir, &configured, &asked, &mut progress())
-        .with_context(|| format!("cannot simulate with the data in {}", dir.display()))?;
+    let simulation = interruptible(async |stop| {
+        let (of, stop) = (dir.clone(), stop.clone());
+        let simulating = move || policies::simulate(&of, &configured, &asked, &mut progress(stop));
+        let simulation = tokio::task::spawn_blocking(simulating).await?;
+        simulation.with_context(|| format!("cannot simulate with the data in {}", dir.display()))
+    });
+    let simulation = simulation.await?;
     if options.json {
         output.json(&Report::of(&simulation))?;
         return Ok(());
@@ -52,18 +58,19 @@ pub fn run(options: &Options, loaded: &Loaded, output: &mut Output) -> anyhow::R
     tell(&simulation, output)
 }
 
-/// A line now and then for whoever waits.
-fn progress() -> impl FnMut(Step) {
+/// A line now and then for whoever waits; whether to go on.
+fn progress(stop: Shutdown) -> impl FnMut(Step) -> bool {
     let mut said = Instant::now();
     move |step| {
         if said.elapsed() < PROGRESS_EVERY {
-            return;
+            return !stop.is_requested();
         }
         match step {
             Step::Replayed(done, all) => talk(format_args!("replayed {done} of {all} events")),
             Step::Scored(done, all) => talk(format_args!("scored {done} of {all} people")),
         }
         said = Instant::now();
+        !stop.is_requested()
     }
 }
 

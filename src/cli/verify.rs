@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use serde_json::json;
 
-use super::{Output, talk};
+use super::{Output, interruptible, talk};
 use crate::config::Config;
 
 /// How to print the result.
@@ -14,17 +14,23 @@ pub struct Options {
     json: bool,
 }
 
-/// Walks the journal of the data directory and prints what it holds.
+/// Walks the journal of the data directory and prints what it holds. Within a tokio runtime.
 ///
 /// # Errors
 /// When acknowledged records are missing, a process owns the directory, or there is none to read.
-pub fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::Result<()> {
+pub async fn run(options: &Options, config: &Config, output: &mut Output) -> anyhow::Result<()> {
     let dir = &config.storage.dir;
     // Nothing at all would pass for sound, and a mistyped directory for a verified one.
     ensure!(dir.is_dir(), "no data directory at {}; name it with --data-dir", dir.display());
     talk(format_args!("verifying the journal in {} ...", dir.display()));
-    let verified = snapshots::verify(dir)
-        .with_context(|| format!("cannot vouch for the journal in {}", dir.display()))?;
+    let verified = interruptible(async |stop| {
+        let (of, stop) = (dir.clone(), stop.clone());
+        let mut go_on = move || !stop.is_requested();
+        let verifying = move || snapshots::verify_within(&of, &std::env::temp_dir(), &mut go_on);
+        let verified = tokio::task::spawn_blocking(verifying).await?;
+        verified.with_context(|| format!("cannot vouch for the journal in {}", dir.display()))
+    });
+    let verified = verified.await?;
     let chain: String = verified.chain.iter().map(|byte| format!("{byte:02x}")).collect();
     if options.json {
         output.json(&json!({

@@ -61,7 +61,7 @@ pub enum Step {
 }
 
 /// Where everybody in the data directory `dir` would stand under another policy than `configured`.
-/// `progress` is called now and then.
+/// `progress` is called now and then, and a no ends it.
 ///
 /// # Errors
 /// [`Error`]; among them that a node owns the directory.
@@ -69,7 +69,7 @@ pub fn simulate(
     dir: &Path,
     configured: &Policy,
     asked: &Asked,
-    progress: &mut dyn FnMut(Step),
+    progress: &mut dyn FnMut(Step) -> bool,
 ) -> Result<Simulation, Error> {
     let began = Instant::now();
     let still = Still::open(dir)?;
@@ -77,8 +77,8 @@ pub fn simulate(
     let line = fold.waitlist.stretch(0, u32::MAX).entrants;
     let mut rescoring = Rescoring::new(configured, &asked.policy, line.len());
     for (done, entrant) in (0..).zip(&line) {
-        if done % TOLD_EVERY == 0 {
-            progress(Step::Scored(done, line.len() as u64));
+        if done % TOLD_EVERY == 0 && !progress(Step::Scored(done, line.len() as u64)) {
+            return Err(snapshots::Error::Interrupted.into());
         }
         rescoring.push(entrant, fold.people.use_case(entrant.person));
     }
@@ -99,7 +99,11 @@ struct Fold {
 }
 
 impl Fold {
-    fn of(reader: &dyn Reader, end: Seq, progress: &mut dyn FnMut(Step)) -> Result<Self, Error> {
+    fn of(
+        reader: &dyn Reader,
+        end: Seq,
+        progress: &mut dyn FnMut(Step) -> bool,
+    ) -> Result<Self, Error> {
         let (mut waitlist, mut people) = (waitlist::State::default(), People::default());
         let mut first = 1;
         if let Some(base) = reader.base() {
@@ -109,17 +113,19 @@ impl Fold {
             waitlist = cell::saved_state::<Waitlist>(version, &mut ImageReader(&mut part))?;
         }
         let mut fold = Self { waitlist, people, sections: Vec::new() };
-        let mut unreadable = None;
+        let mut failed = None;
         reader.scan(first, end, &mut |record| {
-            if unreadable.is_some() {
+            if failed.is_some() {
                 return;
             }
-            if record.seq % TOLD_EVERY == 0 {
-                progress(Step::Replayed(record.seq - first, end - first));
-            }
-            unreadable = fold.replay(record).err();
+            let step = Step::Replayed(record.seq - first, end - first);
+            failed = if record.seq % TOLD_EVERY == 0 && !progress(step) {
+                Some(snapshots::Error::Interrupted.into())
+            } else {
+                fold.replay(record).err().map(Error::from)
+            };
         })?;
-        unreadable.map_or(Ok(fold), |error| Err(error.into()))
+        failed.map_or(Ok(fold), Err)
     }
 
     fn replay(&mut self, record: RecordView<'_>) -> Result<(), Unreadable> {
