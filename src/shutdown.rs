@@ -8,7 +8,9 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -37,19 +39,34 @@ impl Shutdown {
     /// status 130: whatever was answered is on disk by then, so impatience costs nothing.
     ///
     /// # Errors
-    /// When the signal handlers cannot be installed. Must be called within a tokio runtime.
+    /// When the signal handlers cannot be installed.
     pub fn on_signals() -> io::Result<Self> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         let shutdown = Self::new();
         let switch = shutdown.clone();
-        tokio::spawn(async move {
-            either(&mut terminate, &mut interrupt).await;
-            tracing::info!("asked to stop");
-            switch.request();
-            either(&mut terminate, &mut interrupt).await;
-            std::process::exit(130);
-        });
+        let listening = Builder::new_current_thread().enable_io().build()?;
+        let both = {
+            let _within = listening.enter();
+            signal(SignalKind::terminate())
+                .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
+        };
+        let (mut terminate, mut interrupt) = match both {
+            Ok(both) => both,
+            Err(error) => {
+                listening.shutdown_background();
+                return Err(error);
+            }
+        };
+        // With a runtime of its own, which listens while another one waits for work to end.
+        let listen = move || {
+            listening.block_on(async {
+                either(&mut terminate, &mut interrupt).await;
+                tracing::info!("asked to stop");
+                switch.request();
+                either(&mut terminate, &mut interrupt).await;
+                std::process::exit(130);
+            });
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
         Ok(shutdown)
     }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -43,20 +43,27 @@ impl Running {
 
     /// Asks it to end, and looks whether it says how it did.
     pub(crate) fn interrupt(mut self, signal: &str) {
+        self.send(signal);
+        let (ended, said) = (self.end(), self.said());
+        assert_eq!(ended.code(), INTERRUPTED, "SIG{signal}: {ended} {said}");
+        assert!(said.contains("nothing half done is left"), "{said}");
+    }
+
+    fn send(&self, signal: &str) {
         let (name, pid) = (format!("-{signal}"), self.0.id().to_string());
         let sent = Command::new("kill").args([name, pid]).status().expect("kill runs");
         assert!(sent.success());
+    }
+
+    fn end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
-        let ended = loop {
+        loop {
             match self.0.try_wait().expect("a child process") {
-                Some(status) => break status,
-                None => assert!(Instant::now() < deadline, "it goes on after SIG{signal}"),
+                Some(status) => return status,
+                None => assert!(Instant::now() < deadline, "it goes on"),
             }
             thread::sleep(BETWEEN_LOOKS);
-        };
-        let said = self.said();
-        assert_eq!(ended.code(), INTERRUPTED, "SIG{signal}: {ended} {said}");
-        assert!(said.contains("nothing half done is left"), "{said}");
+        }
     }
 
     fn said(&mut self) -> String {
@@ -116,6 +123,22 @@ fn commands_that_read_a_copy_of_the_journal_leave_no_copy_when_they_are_ended() 
             assert_eq!(names(room.path()), [""; 0], "{words:?}");
         }
     }
+}
+
+#[test]
+fn a_second_signal_ends_what_the_first_one_cannot() {
+    let mut server = Server::start();
+    assert!(server.stop().success());
+    let pipe = server.data().join("journal/0000000000000001/pipe");
+    // Nobody writes into it, so opening it waits for ever.
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+    let room = TempDir::new().expect("a directory");
+    let mut command = Command::new(PROGRAM);
+    command.arg("verify").arg("--data-dir").arg(server.data());
+    let mut verifying = Running::start(command.env("TMPDIR", room.path()));
+    verifying.wait_for(room.path(), "vobee-verify-");
+    SIGNALS.into_iter().for_each(|signal| verifying.send(signal));
+    assert_eq!(verifying.end().code(), INTERRUPTED);
 }
 
 /// The beginning of a backup: what comes before the content of its first file.

@@ -225,6 +225,22 @@ async fn a_withdrawn_code_that_is_restored_by_hand_is_not_granted_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_given_all_codes_away_waits_for_none_of_them() {
+    let launch = Launch::start().await;
+    brought(&launch, &["bob", "cyd", "dan"]).await;
+    assert_eq!(launch.engine.earn(email("ada"), None).await.unwrap().codes.len(), 3);
+    for friend in ["eve", "fay", "gus"] {
+        launch.engine.share(email("ada"), email(friend), None, None).await.unwrap();
+    }
+    launch.engine.review(launch.person("dan"), false, None).await.unwrap();
+    let launch = launch.restart().await;
+    brought(&launch, &["hal"]).await;
+    launch.settled().await;
+    let earned = launch.engine.earn(email("ada"), None).await.unwrap();
+    assert_eq!((earned.granted.len(), earned.held), (0, false), "they have been had");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_code_that_is_revoked_and_restored_by_hand_changes_no_reward() {
     let launch = Launch::start().await;
     brought(&launch, &["bob", "cyd", "dan"]).await;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use crate::archive::{self, Archive};
 use crate::epochs::{Epochs, damaged};
-use crate::frame::{self, Header, Whole};
+use crate::frame::{self, Assembler, Header, Whole};
 use crate::recovery::Base;
 use crate::store::Store;
 use crate::{Error, chain, epochs, layout, snapshot};
@@ -125,13 +125,88 @@ impl Epochs {
         ends.retain(|epoch, _| epoch + 1 >= oldest);
     }
 
+    /// Where an epoch ended by its archive, if what follows it here follows on that.
     fn archived_end(&self, epoch: u64) -> Result<Option<Base>, Error> {
         let path = layout::archive_path(self.dir(), epoch);
         if !path.exists() {
             return Ok(None);
         }
-        let archive = Archive::open(&path)?;
-        Ok(Some(Base { next_seq: archive.next_seq(), chain: archive.chain() }))
+        let end = end_of(&Archive::open(&path)?);
+        Ok(if self.follows_on(epoch + 1, end)? { Some(end) } else { None })
+    }
+
+    /// Whether the first link of an epoch that is on disk is the next one after `base`.
+    fn follows_on(&self, epoch: u64, base: Base) -> Result<bool, Error> {
+        let follows = self.in_epoch(epoch, |store| {
+            let mut parts = Assembler::default();
+            for item in store.frames(&[]) {
+                let (key, value) = item?;
+                let Ok(part) = parts.push(&key, &value) else { break };
+                let Some(Whole { header, payload }) = part else { continue };
+                let link = chain::next(&base.chain, header.first_seq, header.count, payload);
+                return Ok(header.first_seq == base.next_seq && link == Some(header.chain));
+            }
+            Ok(false)
+        })?;
+        Ok(follows == Some(true))
+    }
+
+    /// The archives with the records of this journal from `from` on, in order, as far back as they
+    /// lead to it without a hole: each ends where the journal went on. A file in that place of
+    /// another history is none of them. One that cannot be read is an error in its place.
+    ///
+    /// # Errors
+    /// [`Error::Store`] and [`Error::Io`].
+    pub fn archived(&self, from: u64) -> Result<Vec<Result<Archive, Error>>, Error> {
+        let active = self.0.active().number;
+        let mut archives = Vec::new();
+        let mut later: Option<(u64, Base)> = None;
+        for (epoch, path) in archive::list(&layout::archive_dir(self.dir()))?.into_iter().rev() {
+            // A later one is of another history.
+            if epoch >= active {
+                continue;
+            }
+            if self.told_end(epoch).is_some_and(|end| end.next_seq <= from) {
+                break;
+            }
+            let archive = match Archive::open(&path) {
+                Ok(archive) => archive,
+                Err(error) if error.is_unreadable() => {
+                    archives.push(Err(error));
+                    later = None;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let end = end_of(&archive);
+            let next = later.take().filter(|(next, _)| *next == epoch + 1);
+            let leads_here = match next {
+                Some((_, begins)) => begins == end,
+                None => self.ends_at(epoch, end)?,
+            };
+            if !leads_here {
+                continue;
+            }
+            if archive.next_seq() <= from {
+                break;
+            }
+            let begins = Base { next_seq: archive.first_seq(), chain: archive.chain_before() };
+            archives.push(Ok(archive));
+            if begins.next_seq <= from {
+                break;
+            }
+            later = Some((epoch, begins));
+        }
+        archives.reverse();
+        Ok(archives)
+    }
+
+    /// Whether something here says that an epoch ends there.
+    fn ends_at(&self, epoch: u64, end: Base) -> Result<bool, Error> {
+        match self.told_end(epoch) {
+            Some(told) => Ok(told == end),
+            None => self.follows_on(epoch + 1, end),
+        }
     }
 
     /// The link of the chain over record `seq`: two journals that say the same have the same
@@ -173,31 +248,19 @@ impl Epochs {
                 return Ok(Some(end.chain));
             }
         }
-        match self.archived_chain_at(seq) {
-            Err(error) if error.is_unreadable() => Ok(None),
-            told => told,
-        }
-    }
-
-    /// The same, by the archive: as far back from the newest as each file ends where this journal
-    /// went on. What lies there of another history says nothing of this one.
-    fn archived_chain_at(&self, seq: u64) -> Result<Option<[u8; 32]>, Error> {
-        let mut later: Option<(u64, Base)> = None;
-        for (epoch, path) in archive::list(&layout::archive_dir(self.dir()))?.into_iter().rev() {
-            let goes_on = later.and_then(|(later, begins)| (later == epoch + 1).then_some(begins));
-            let archive = Archive::open(&path)?;
-            let end = Base { next_seq: archive.next_seq(), chain: archive.chain() };
-            if goes_on.or_else(|| self.told_end(epoch)) != Some(end) {
-                later = None;
-            } else if archive.first_seq() <= seq {
-                return archive.chain_at(seq);
-            } else {
-                let chain = archive.chain_before();
-                later = Some((epoch, Base { next_seq: archive.first_seq(), chain }));
+        for archive in self.archived(seq)?.into_iter().flatten() {
+            match archive.chain_at(seq) {
+                Err(error) if error.is_unreadable() => {}
+                Ok(None) => {}
+                told => return told,
             }
         }
         Ok(None)
     }
+}
+
+fn end_of(archive: &Archive) -> Base {
+    Base { next_seq: archive.next_seq(), chain: archive.chain() }
 }
 
 /// Where a store ends, by its last frame.

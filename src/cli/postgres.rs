@@ -113,18 +113,17 @@ async fn once(session: &mut Session, config: &Config, output: &mut Output) -> an
     let node = identity(config)?.node();
     let dir = config.storage.dir.clone();
     let began = std::time::Instant::now();
-    let fold = tokio::task::spawn_blocking(move || Fold::open(&dir, None)).await?;
-    let fold = fold.context("cannot read the data directory; a running node exports by itself")?;
     let found = session.prepare(node, false).await?;
+    let opened = tokio::task::spawn_blocking(move || Fold::open_behind(&dir, found.place)).await?;
+    let (fold, known) =
+        opened.context("cannot read the data directory; a running node exports by itself")?;
     let ours = fold.place();
     if found.place == Some(ours) {
         output.line(format_args!("up to date at event {}", ours.seq))?;
         return Ok(exit::OK);
     }
     // Whoever restored the data directory has taken back what was exported.
-    if let Some(place) = found.place
-        && fold.knows(place)? == Some(false)
-    {
+    if known == Some(false) {
         session.prepare(node, true).await?;
     }
     let loading = load_from(session, Portion::default(), move |visit| {

@@ -118,13 +118,13 @@ impl Engine {
         let one = Arc::clone(&self.0.simulating)
             .try_acquire_owned()
             .map_err(|_| Error::Asked(Failure::Busy.into()))?;
-        let (reader, dir) = (self.0.history.0.box_clone(), self.0.history.1.dir().to_owned());
+        let (reader, epochs) = (self.0.history.0.box_clone(), self.0.history.1.clone());
         let end = self.0.committer.durable();
         let (sender, done) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new().name("history".to_owned());
         let spawned = thread.spawn(move || {
             yield_to_others();
-            let outcome = work(&Walk { reader: reader.as_ref(), dir: &dir, end });
+            let outcome = work(&Walk { reader: reader.as_ref(), epochs: &epochs, end });
             drop(one);
             // Whoever asked has given up.
             let _ = sender.send(outcome);

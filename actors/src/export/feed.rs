@@ -1,6 +1,5 @@
 //! Reading the journal from where a reader has come to.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use snapshots::{Epochs, Reader, RecordView, Snapshot};
@@ -170,8 +169,7 @@ impl Feed {
     }
 
     fn read_closed(&self, from: Seq, to: Seq, reading: &mut Reading) -> Result<(), Error> {
-        let dir: PathBuf = self.epochs.dir().to_owned();
-        let walk = Walk { reader: self.reader.as_ref(), dir: &dir, end: to };
+        let walk = Walk { reader: self.reader.as_ref(), epochs: &self.epochs, end: to };
         let read = walk.records(from, &mut |record| {
             reading.take(&record);
             !reading.is_full()

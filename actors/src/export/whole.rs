@@ -80,7 +80,6 @@ pub struct Fold {
     people: People,
     sections: Vec<Section>,
     place: Place,
-    still: Still,
 }
 
 impl Fold {
@@ -90,7 +89,27 @@ impl Fold {
     /// When the directory is in use, damaged or unreadable; [`Error::NotKept`] when the snapshot is
     /// behind `end` already.
     pub fn open(dir: &Path, end: Option<Seq>) -> Result<Self, FoldError> {
+        Self::read(&Still::open(dir)?, end)
+    }
+
+    /// Reads all of it for somebody who has come to some `place`, and says whether that is a place
+    /// of this journal, as [`Feed::knows`](super::Feed::knows) does, by the archive and what is
+    /// behind the newest snapshot.
+    ///
+    /// # Errors
+    /// As for [`Fold::open`].
+    pub fn open_behind(
+        dir: &Path,
+        place: Option<Place>,
+    ) -> Result<(Self, Option<bool>), FoldError> {
         let still = Still::open(dir)?;
+        let newest = still.next_seq() - 1;
+        let knows = |place| feed::knows(place, newest, |seq| still.chain_at(seq));
+        let known = place.map(knows).transpose()?.flatten();
+        Ok((Self::read(&still, None)?, known))
+    }
+
+    fn read(still: &Still, end: Option<Seq>) -> Result<Self, FoldError> {
         let reader = still.reader();
         let newest = still.next_seq() - 1;
         let end = end.unwrap_or(newest);
@@ -103,7 +122,6 @@ impl Fold {
             people: People::default(),
             sections: Vec::new(),
             place: Place { seq: end, chain: (end == newest).then(|| still.chain()) },
-            still,
         };
         let mut first = 1;
         if let Some(base) = reader.base() {
@@ -151,16 +169,6 @@ impl Fold {
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
-    }
-
-    /// Whether somebody who says to be at a place has read this journal, as
-    /// [`Feed::knows`](super::Feed::knows) tells it.
-    ///
-    /// # Errors
-    /// When the disk gives no answer.
-    pub fn knows(&self, place: Place) -> Result<Option<bool>, FoldError> {
-        let newest = self.still.next_seq() - 1;
-        Ok(feed::knows(place, newest, |seq| self.still.chain_at(seq))?)
     }
 
     /// Hands out all changes, as [`Whole::visit`] does.

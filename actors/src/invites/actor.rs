@@ -324,7 +324,7 @@ fn on_referrals(cell: &Cell<Invites>, event: &referrals::Event, now: Timestamp) 
             decide::on_rewarded(&cell.state, &cell.policy, *person, *codes, &candidates, now)
         }
         referrals::Event::Reviewed { withdrawn, .. } => {
-            (!withdrawn.is_empty()).then(|| decide::on_withdrawn(&cell.state, withdrawn, now))
+            Some(decide::on_withdrawn(&cell.state, withdrawn, now))
         }
         referrals::Event::Progressed { .. }
         | referrals::Event::Held { .. }

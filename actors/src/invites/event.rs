@@ -63,11 +63,11 @@ pub enum Event {
         /// What the address showed.
         marks: Marks,
     },
-    /// Codes were taken back from those who had earned them unduly.
+    /// Codes were taken back from those who had earned them unduly, as far as nobody has them yet.
     Withdrawn {
-        /// Which.
+        /// Which; none, where all are used or given.
         codes: Vec<InviteCode>,
-        /// How many of them from whom.
+        /// How many of them from whom, also of those from whom none could be taken.
         people: Vec<(PersonId, u32)>,
     },
     /// A holder's code became somebody else's.

@@ -1,10 +1,8 @@
 //! A domain's events in order, from where a moment can be reached.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use snapshots::archive::{self, Archive};
-use snapshots::{Reader, RecordView, Snapshot};
+use snapshots::{Epochs, Reader, RecordView, Snapshot};
 
 use crate::cell::{self, Domain};
 use crate::ids::{Seq, Timestamp};
@@ -76,7 +74,7 @@ pub(crate) struct Subject<D: Domain> {
 /// Where history is read.
 pub(crate) struct Walk<'a> {
     pub(crate) reader: &'a dyn Reader,
-    pub(crate) dir: &'a Path,
+    pub(crate) epochs: &'a Epochs,
     /// The newest event that is looked at.
     pub(crate) end: Seq,
 }
@@ -136,11 +134,11 @@ impl Walk<'_> {
         visit: &mut dyn FnMut(RecordView<'_>) -> bool,
     ) -> Result<(), Error> {
         let (mut next, mut more) = (first, true);
-        for (_, path) in archive::list(&snapshots::archive_dir(self.dir))? {
-            let archive = Archive::open(&path)?;
-            if archive.next_seq() <= next || !more || next > self.end {
-                continue;
+        for archive in self.epochs.archived(first)? {
+            if !more || next > self.end {
+                break;
             }
+            let archive = archive?;
             if archive.first_seq() > next {
                 break;
             }

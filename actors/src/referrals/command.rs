@@ -57,8 +57,8 @@ pub struct Earned {
     pub next: Option<Milestone>,
     /// Whether rewards are paused because the referrals are of poor quality.
     pub paused: bool,
-    /// Whether codes are due and wait for the gate to open. Answers that were kept before the gate
-    /// was asked end above.
+    /// Whether codes are due and come by themselves: when the gate opens, or when it is known which
+    /// of them could be taken back. Answers that were kept before the gate was asked end above.
     #[serde(deserialize_with = "record::if_there")]
     pub held: bool,
 }

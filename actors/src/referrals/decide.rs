@@ -77,17 +77,18 @@ fn may_refer(
     Ok(())
 }
 
-/// What a person has earned and not been given yet. What comes with codes stays due while the gate
-/// is red.
+/// What a person has earned and not been given yet. What comes with codes waits while the gate is
+/// red, and while it is not known which of them were taken back.
 pub(super) fn earn(
     state: &State,
     policy: &Policy,
     earn: &Earn,
     now: Timestamp,
 ) -> Result<Decided<Event, Earned>, Rejection> {
-    let mut due = due(state, policy, earn.person, now);
+    let Due { rewards: mut due, more } = due(state, policy, earn.person, now);
     let paused = is_paused(state, policy, earn.person, now);
-    let held = earn.gate == Colour::Red && hold_codes(&mut due) && !paused;
+    let shut = earn.gate == Colour::Red && hold_codes(&mut due);
+    let held = (shut || more) && !paused;
     if due.is_empty() || paused {
         let waits = held && !state.rewards.held.contains(&earn.person);
         return Ok(if waits {
@@ -108,11 +109,12 @@ fn rewarded(person: PersonId, due: Vec<Reward>, held: bool) -> Event {
     Event::Rewarded { person, rewards: due, codes, held }
 }
 
-/// What follows for the next of those who wait for the gate, once it is open.
+/// What follows for the next of those who wait, once the gate is open and nothing else is awaited.
 pub(super) fn resume(state: &State, policy: &Policy, now: Timestamp) -> Option<Event> {
-    let mut waiting = state.rewards.held.iter().filter(|_| state.gate_open == Some(true));
+    // A gate that never moved is open.
+    let mut waiting = state.rewards.held.iter().filter(|_| state.gate_open != Some(false));
     let person = *waiting.find(|person| !state.rewards.is_awaited(**person))?;
-    let due = due(state, policy, person, now);
+    let Due { rewards: due, .. } = due(state, policy, person, now);
     Some(if due.is_empty() || is_paused(state, policy, person, now) {
         Event::Held { person, waits: false }
     } else {
@@ -142,7 +144,8 @@ pub(super) fn earned(
         missing: tier.redeemed - redeemed,
         reason: tier.reason.clone(),
     });
-    let held = earn.gate == Colour::Red && hold_codes(&mut due(state, policy, person, now));
+    let Due { rewards: mut due, more } = due(state, policy, person, now);
+    let held = more || earn.gate == Colour::Red && hold_codes(&mut due);
     Earned { granted, next, paused: is_paused(state, policy, person, now), held }
 }
 
@@ -161,7 +164,14 @@ fn is_paused(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -
         || quality.judged >= policy.quality_bonus.referred_min && quality.score < policy.pause_below
 }
 
-fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<Reward> {
+/// What has been earned and not granted.
+struct Due {
+    rewards: Vec<Reward>,
+    /// Whether there is more, with codes of which it is not known yet how many may be granted.
+    more: bool,
+}
+
+fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Due {
     let had = |rule: &str| state.granted(person).iter().any(|reward| reward.rule == rule);
     let reward = |rule: &str, kind, amount, reason: &str| Reward {
         rule: rule.to_owned(),
@@ -193,8 +203,8 @@ fn due(state: &State, policy: &Policy, person: PersonId, now: Timestamp) -> Vec<
         let reason = format!("{} days as an active member", policy.loyalty.days);
         due.push(reward("loyalty", RewardKind::InviteCodes, policy.loyalty.codes, &reason));
     }
-    as_far_as_reclaimed(state, person, &mut due);
-    due
+    let more = as_far_as_reclaimed(state, person, &mut due);
+    Due { rewards: due, more }
 }
 
 /// Whether referrals are so good that it earns something.
@@ -205,15 +215,15 @@ pub(super) fn is_high(policy: &Policy, quality: &score::Quality) -> bool {
 
 /// Codes that were taken back are granted again as far as they are out of the world: what was used
 /// before it could be taken back has been had. How far that is, is not known before the registry
-/// has told what it could take; till then what comes with such codes stays due.
-fn as_far_as_reclaimed(state: &State, person: PersonId, due: &mut Vec<Reward>) {
-    let Some(lost) = state.rewards.lost.get(&person) else { return };
+/// has told what it could take; whether anything waits for that.
+fn as_far_as_reclaimed(state: &State, person: PersonId, due: &mut Vec<Reward>) -> bool {
+    let Some(lost) = state.rewards.lost.get(&person) else { return false };
     if state.rewards.is_awaited(person) {
         let (mut again, others) = due.drain(..).partition(|reward| lost.contains(&reward.rule));
         *due = others;
-        hold_codes(&mut again);
+        let waits = hold_codes(&mut again);
         due.append(&mut again);
-        return;
+        return waits;
     }
     let left = state.rewards.reclaimed.get(&person).copied().unwrap_or(0);
     let mut left = u32::try_from(left.max(0)).unwrap_or(u32::MAX);
@@ -225,6 +235,7 @@ fn as_far_as_reclaimed(state: &State, person: PersonId, due: &mut Vec<Reward>) {
         left -= reward.amount;
         reward.amount > 0
     });
+    false
 }
 
 /// What it means here that codes were taken back with their rewards.

@@ -121,8 +121,32 @@ fn a_claim_before_the_registry_has_told_what_it_took_back_loses_nothing() {
     told.take(&policy, &Step::Earn { person: 1 });
     assert_eq!(told.state.granted(PersonId(1)), [], "not a part of it either");
     told.settle();
-    assert_eq!(claim(&mut told, &policy), 3 + 2, "codes and months");
+    told.resume(&policy);
+    let amounts: Vec<_> = told.state.granted(PersonId(1)).iter().map(|r| r.amount).collect();
+    assert_eq!(amounts, [3, 2], "codes and months come by themselves");
     assert_eq!(claim(&mut told, &policy), 0);
+}
+
+#[test]
+fn codes_that_wait_for_the_gate_and_for_the_registry_come_when_both_have_told() {
+    let mut steps: Vec<Step> = (10..15).flat_map(|person| arrives(person, false)).collect();
+    steps.push(Step::Earn { person: 1 });
+    steps.extend((10..15).map(|person| Step::See { person, kind: Seen::Active }));
+    steps.extend([Step::Gate { open: false }, Step::Earn { person: 1 }]);
+    let (mut told, policy) = told(&steps);
+    let granted = |told: &Told| told.state.granted(PersonId(1)).len();
+    assert_eq!(granted(&told), 1, "the bonus for quality waits for the gate");
+    told.is_prompt = false;
+    for accept in [false, true] {
+        told.take(&policy, &Step::Review { person: 1, accept });
+    }
+    told.take(&policy, &Step::Earn { person: 1 });
+    told.take(&policy, &Step::Gate { open: true });
+    told.assert_sound();
+    assert_eq!(granted(&told), 0);
+    told.take(&policy, &Step::Settle);
+    told.assert_sound();
+    assert_eq!(granted(&told), 2);
 }
 
 #[test]

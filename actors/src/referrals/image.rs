@@ -221,6 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn in_version_4_no_registry_is_awaited() {
+        let mut state = State::default();
+        state.rewards.reclaim(PersonId(7), -2);
+        let mut bytes = Vec::new();
+        save(&state, &mut ImageWriter(&mut bytes)).expect("memory takes everything");
+        let mut end = Vec::new();
+        ImageWriter(&mut end).list([0_u8; 0].into_iter()).expect("memory takes everything");
+        bytes.truncate(bytes.len() - end.len());
+        let read = |version| restore(version, &mut ImageReader(&mut bytes.as_slice()));
+        assert_eq!(read(4).expect("version 4").digest(), state.digest());
+        assert!(read(5).is_err(), "cut short");
+    }
+
+    #[test]
     fn codes_that_version_3_reclaimed_are_as_many() {
         let mut state = State::default();
         let none = |out: &mut ImageWriter<'_>| out.list([0_u8; 0].into_iter());

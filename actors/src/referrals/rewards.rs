@@ -16,7 +16,7 @@ pub(super) struct Rewards {
     pub(super) reclaimed: BTreeMap<PersonId, i64>,
     /// Of how many withdrawals the registry of codes has not told yet what it could take.
     pub(super) awaited: BTreeMap<PersonId, u32>,
-    /// People to whom codes are due when the gate opens.
+    /// People to whom codes are due when the gate opens, or when nothing is awaited any more.
     pub(super) held: BTreeSet<PersonId>,
 }
 

@@ -261,6 +261,12 @@ impl State {
         self.suspects.is_rejected(person)
     }
 
+    /// Whether the registry has still to tell what it could take back from somebody.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn is_awaited(&self, person: PersonId) -> bool {
+        self.rewards.is_awaited(person)
+    }
+
     /// How many have come in and were not false.
     pub(super) fn members_true(&self) -> u64 {
         self.members.len() as u64 - self.members_false

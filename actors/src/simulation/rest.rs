@@ -143,6 +143,9 @@ fn verdicts(node: &Node, history: &History, people: &[PersonId]) -> Result<(), S
         if graph.state.is_rejected(person) != rejected {
             return Err(format!("{person} was rejected: {rejected}, and the graph says otherwise"));
         }
+        if graph.state.is_awaited(person) {
+            return Err(format!("what could be taken back from {person} was never told"));
+        }
         let is_in = history.members.contains_key(&person);
         let naive = (is_in, is_in && history.is_false(person));
         let counted = gates.state.counts(person);

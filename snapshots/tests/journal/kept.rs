@@ -114,6 +114,17 @@ fn epochs_that_a_reader_has_behind_it_go_though_there_is_no_snapshot_where_it_is
     }
 }
 
+/// A journal of `epochs` closed epochs, all of which are in the archive.
+fn archived(dir: &Path, epochs: u64) -> SledJournal {
+    let (mut journal, _) = support::open(dir);
+    for _ in 0..epochs {
+        support::append_next(&mut journal, RECORDS);
+        rotate(&mut journal, dir);
+        tidy(&journal);
+    }
+    journal
+}
+
 /// Appends batches of one frame each, and one record that takes many; the chain over every record.
 fn append_noting_chains(journal: &mut SledJournal, chains: &mut Vec<[u8; 32]>) {
     for count in [3, 1, 6] {
@@ -164,6 +175,59 @@ fn the_chain_over_a_record_is_told_by_whatever_has_the_record() {
         .filter(|&seq| journal.epochs().chain_at(seq).expect("an answer").is_some())
         .collect();
     assert_eq!(known, (33..chains.len() as u64).collect::<Vec<_>>(), "33 ends the third epoch");
+}
+
+#[test]
+fn an_archive_that_cannot_be_read_hides_no_earlier_one_that_an_epoch_follows_on() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    let mut chains = vec![[0; 32]];
+    for _ in 0..4 {
+        append_noting_chains(&mut journal, &mut chains);
+        rotate(&mut journal, dir.path());
+        tidy(&journal);
+    }
+    append_noting_chains(&mut journal, &mut chains);
+    assert_eq!(on_disk(dir.path()), [4, 5]);
+    drop(journal);
+    fs::write(archive_path(dir.path(), 4), "no archive").expect("room");
+    fs::remove_file(dir.path().join(format!("snapshots/{:016}.snap", 3))).expect("it is there");
+    let (journal, _) = support::open(dir.path());
+    let archives = journal.epochs().archived(1).expect("a list");
+    let archives: Vec<_> = archives.iter().map(|a| a.as_ref().ok().map(Archive::epoch)).collect();
+    assert_eq!(archives, [Some(1), Some(2), Some(3), None]);
+    assert_chains(&journal.epochs(), &chains);
+}
+
+#[test]
+fn archives_of_what_was_taken_back_are_not_of_the_journal_that_has_gone_on_otherwise() {
+    let dirs = [TempDir::new(), TempDir::new()].map(|dir| dir.expect("a directory"));
+    let mut journals = [&dirs[0], &dirs[1]].map(|dir| archived(dir.path(), 2));
+    let [ours, others] = &mut journals;
+    for (journal, dir, records) in [(ours, &dirs[0], 4), (others, &dirs[1], 7)] {
+        for _ in 0..3 {
+            support::append_next(journal, records);
+            rotate(journal, dir.path());
+            if records == 7 {
+                tidy(journal);
+            }
+        }
+    }
+    let of = |journal: &SledJournal, from| {
+        let archives = journal.epochs().archived(from).expect("a list");
+        archives.into_iter().map(|archive| archive.expect("sound").epoch()).collect::<Vec<_>>()
+    };
+    let ours = &journals[0];
+    for epoch in 3..=5 {
+        let path = |dir: &TempDir| archive_path(dir.path(), epoch);
+        fs::copy(path(&dirs[1]), path(&dirs[0])).expect("room");
+    }
+    fs::copy(archive_path(dirs[1].path(), 5), archive_path(dirs[0].path(), 6)).expect("room");
+    assert_eq!(of(ours, 1), [1, 2]);
+    assert_eq!(of(ours, RECORDS + 1), [2]);
+    assert_eq!(of(ours, 2 * RECORDS + 1), [0; 0]);
+    tidy(ours);
+    assert_eq!(of(ours, 1), [1, 2, 3, 4, 5]);
 }
 
 #[test]

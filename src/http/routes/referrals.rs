@@ -57,7 +57,8 @@ pub(in crate::http) struct Earned<'a> {
     codes: Vec<String>,
     rewards: Vec<Granted<'a>>,
     rewards_paused: bool,
-    /// Whether codes are due and come by themselves when the gate opens.
+    /// Whether codes are due and come by themselves: when the gate opens or, after a verdict, as
+    /// soon as it is known which of them could be taken back.
     codes_held: bool,
     #[schema(required)]
     next_milestone: Option<Next<'a>>,
@@ -140,7 +141,7 @@ fn message(granted: &[Reward], next: Option<&Milestone>, paused: bool, held: boo
             "Rewards are paused: too few of these referrals turn out well".to_owned()
         }
         (true, _) if held => {
-            "Invites are paused: what you have earned comes when they open".to_owned()
+            "What you have earned comes as soon as invites are given out again".to_owned()
         }
         (true, Some(Milestone { missing: 1, .. })) => {
             "Nothing new yet: 1 more redeemed referral to the next reward".to_owned()
