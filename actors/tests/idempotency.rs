@@ -1,5 +1,7 @@
 //! Requests that carry a key happen once.
 
+use std::task::{Context, Poll};
+
 use actors::{Error, Generate, Rejection, RequestTag, request};
 
 use crate::support::{Launch, email, wants};
@@ -38,6 +40,26 @@ async fn a_refusal_is_repeated_too_even_when_it_would_not_be_refused_any_more() 
     launch.engine.leave(launch.person("ada")).await.unwrap();
     assert_eq!(launch.engine.join(wants("ada"), tag("k", "a")).await, refused);
     assert!(launch.engine.join(wants("ada"), tag("l", "a")).await.is_ok());
+}
+
+async fn poll_once(asked: impl Future) {
+    let mut asked = std::pin::pin!(asked);
+    let poll = |cx: &mut Context<'_>| Poll::Ready(asked.as_mut().poll(cx).is_ready());
+    assert!(!std::future::poll_fn(poll).await, "nothing is answered at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_free_again_when_nobody_waits_for_its_first_answer() {
+    let launch = Launch::start().await;
+    for round in 0..50 {
+        let (key, other) = (format!("k{round}"), format!("o{round}"));
+        let asked = launch.engine.generate(Generate::default(), tag(&key, "a"));
+        // Asks, and has gone before the answer is there.
+        poll_once(asked).await;
+        launch.engine.generate(Generate::default(), tag(&other, "a")).await.unwrap();
+        let again = launch.engine.generate(Generate::default(), tag(&key, "a")).await;
+        assert!(again.is_ok(), "{again:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

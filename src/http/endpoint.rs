@@ -19,6 +19,7 @@ use super::call::Call;
 use super::error::Problem;
 use super::metrics::RouteMetrics;
 use super::node::Node;
+use super::query::Query;
 
 /// What a listener serves: everything, or one service's own routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) access: Access,
+    /// Whether it takes parameters behind a `?`.
+    asks: bool,
     serve: Box<dyn FnOnce(Arc<Endpoint>) -> MethodRouter>,
 }
 
@@ -111,7 +114,15 @@ impl Routes {
         let serve = move |endpoint: Arc<Endpoint>| {
             on(filter, move |request: Request| attend(endpoint, request, handler))
         };
-        self.0.push(Route { method, path, access, serve: Box::new(serve) });
+        self.0.push(Route { method, path, access, asks: false, serve: Box::new(serve) });
+        self
+    }
+
+    /// The route before this takes parameters behind a `?`.
+    pub(crate) fn with_query(mut self) -> Self {
+        if let Some(route) = self.0.last_mut() {
+            route.asks = true;
+        }
         self
     }
 
@@ -122,16 +133,16 @@ impl Routes {
 
     /// The routes that `service` serves, and a problem document for whatever is none of them.
     pub(crate) fn router(self, node: &Arc<Node>, service: Service) -> Router {
-        let endpoint = |access, method, path| {
+        let endpoint = |access, method, path, asks| {
             let metrics = RouteMetrics::new(method, path);
-            Arc::new(Endpoint { node: Arc::clone(node), service, path, access, metrics })
+            Arc::new(Endpoint { node: Arc::clone(node), service, path, access, asks, metrics })
         };
         let served = self.0.into_iter().filter(|route| service.serves(route.path));
         let router = served.fold(Router::new(), |router, route| {
-            let Route { method, path, access, serve } = route;
-            router.route(path, serve(endpoint(access, method, path)))
+            let Route { method, path, access, asks, serve } = route;
+            router.route(path, serve(endpoint(access, method, path, asks)))
         });
-        let unknown = endpoint(Access::Public, "other", "unknown");
+        let unknown = endpoint(Access::Public, "other", "unknown", true);
         let other_method = Arc::clone(&unknown);
         router
             .fallback(move |request: Request| {
@@ -149,6 +160,7 @@ struct Endpoint {
     service: Service,
     path: &'static str,
     access: Access,
+    asks: bool,
     metrics: RouteMetrics,
 }
 
@@ -185,6 +197,10 @@ fn admit(endpoint: &Endpoint, request: Request) -> Result<Call, Problem> {
     let caller = node.doorkeeper.admit(endpoint.access, client, &parts.headers)?;
     if let Some(caller) = caller {
         node.admission.admit_key(caller.id)?;
+    }
+    // What is not looked at must not seem to have been, least of all `dry_run`.
+    if !endpoint.asks && parts.uri.query().is_some() {
+        Query::parse(parts.uri.query()).finish()?;
     }
     Ok(Call { node: Arc::clone(node), service: endpoint.service, parts, body, client, caller })
 }

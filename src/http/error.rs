@@ -397,7 +397,9 @@ fn waitlist(rejection: waitlist::Rejection) -> Problem {
 }
 
 fn paused(reasons: &[String]) -> Problem {
-    Problem::new(&PAUSED, format!("invites are paused: {}", reasons.join("; ")))
+    let reasons = reasons.join("; ");
+    let colon = if reasons.is_empty() { "" } else { ": " };
+    Problem::new(&PAUSED, format!("invites are paused{colon}{reasons}"))
 }
 
 fn invites(rejection: invites::Rejection) -> Problem {

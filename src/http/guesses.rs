@@ -81,7 +81,8 @@ pub(crate) struct Guesses {
     wrong: Counter,
 }
 
-/// A code that is being looked up. Dropped, it was a real one, or nobody found out.
+/// A code that is being looked up. Dropped before it is known what it was, because who sent it has
+/// gone, it counts as a wrong one.
 pub(crate) struct Guess<'a> {
     guesses: &'a Guesses,
     place: Option<&'a Tally>,
@@ -127,7 +128,7 @@ impl Guesses {
             }
             return Err(refuse());
         }
-        Ok(Guess { guesses: self, place, hour, wrong: false })
+        Ok(Guess { guesses: self, place, hour, wrong: true })
     }
 
     fn place<T: Hash>(&self, who: &T) -> usize {
@@ -137,14 +138,21 @@ impl Guesses {
 
 impl Guess<'_> {
     /// There is no such code.
-    pub(crate) fn was_wrong(mut self) {
-        self.wrong = true;
-        self.guesses.wrong.increment(1);
+    pub(crate) fn was_wrong(self) {
+        drop(self);
+    }
+
+    /// There is such a code, or it is no fault of the sender's that nobody found out.
+    pub(crate) fn was_not_wrong(mut self) {
+        self.wrong = false;
     }
 }
 
 impl Drop for Guess<'_> {
     fn drop(&mut self) {
+        if self.wrong {
+            self.guesses.wrong.increment(1);
+        }
         if let Some(place) = self.place {
             place.settle(self.hour, self.wrong);
         }
@@ -186,8 +194,16 @@ mod tests {
     fn real_codes_use_nothing_up() {
         let guesses = guesses(1, 1);
         for _ in 0..5 {
-            drop(guesses.count_at(client("203.0.113.9"), WINDOW).expect("a real code"));
+            let guess = guesses.count_at(client("203.0.113.9"), WINDOW);
+            guess.expect("a real code").was_not_wrong();
         }
+    }
+
+    #[test]
+    fn whoever_does_not_wait_for_the_answer_has_guessed() {
+        let guesses = guesses(1, 0);
+        drop(guesses.count_at(client("203.0.113.9"), WINDOW).expect("within the budget"));
+        assert!(guesses.count_at(client("203.0.113.9"), WINDOW).is_err());
     }
 
     #[test]

@@ -71,6 +71,7 @@ fn fill_quality(stats: &quality::Stats) {
         gauge!("vobee_gate_state", "state" => name).set(u8::from(trust.colour == colour));
         counter!("vobee_gate_transitions_total", "to" => name).absolute(transitions);
     }
+    gauge!("vobee_drill_active").set(u8::from(trust.drill.is_some()));
     for severity in [Level::Warning, Level::Critical] {
         let active = trust.alerts.iter().filter(|alert| alert.severity == severity).count();
         gauge!("vobee_alerts_active", "severity" => severity.as_str()).set(active as f64);

@@ -59,6 +59,7 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge("vobee_engagement_ratio", "Members active in the last days, as a share of all."),
     gauge("vobee_system_load_ratio", "Mean use of processor, memory and disk, 0 to 1."),
     gauge("vobee_gate_state", "1 for the colour of the gate, 0 for the others."),
+    gauge("vobee_drill_active", "1 while a drill stands for what is measured."),
     counter("vobee_gate_transitions_total", "Changes of the gate, by the new colour."),
     counter("vobee_gate_decisions_total", "What the gate said to issuing codes."),
     counter("vobee_alerts_raised_total", "Alerts raised, by metric and severity."),

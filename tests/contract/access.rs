@@ -99,6 +99,24 @@ fn until(status: u16, mut ask: impl FnMut() -> Answer) {
 }
 
 #[test]
+fn a_parameter_that_no_route_takes_is_refused_before_anything_is_done() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let wants = json!({"email": "ada@example.com", "use_case": "time", "persona": "agency"});
+    admin.post("/api/waitlist/join", &wants).expect(201);
+    for (method, path, callers) in ROUTES {
+        if !path.starts_with("/api/") || callers.is_empty() {
+            continue;
+        }
+        let target = format!("{path}?dry_runs=true");
+        let headers = [("content-type", "application/json")];
+        let answer = admin.try_send(method, &target, &headers, b"{}").expect("an answer");
+        assert_eq!(answer.wrong_fields(), ["dry_runs"], "{method} {target}");
+    }
+    admin.get("/api/waitlist/ada%40example.com").expect(200);
+}
+
+#[test]
 fn each_scope_opens_what_it_should_and_nothing_else() {
     let server = Server::start();
     let keys: Vec<String> = ["public", "metrics", "app"]

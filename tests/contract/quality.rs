@@ -209,6 +209,9 @@ fn a_drill_does_what_the_rates_would_and_is_marked_wherever_they_show() {
     assert_eq!((&ended["churn_rate"], &ended["gate"]), (&json!(0.0), &json!("red")));
     assert_eq!(admin.get("/api/quality/alerts").expect(200)["items"], json!([]));
     assert_eq!(admin.post(DRILL, &json!({"for_minutes": 0})).expect(200), ended);
+    let refused = admin.post(GENERATE, &json!({"batch_size": 1})).expect(409);
+    let detail = refused["detail"].as_str().expect("a text");
+    assert!(detail.contains("all is calm again, and if it stays so they open at 2"), "{detail}");
 }
 
 #[test]

@@ -335,6 +335,35 @@ fn a_wave_invites_the_front_of_the_queue_and_everybody_gets_a_code_of_their_own(
 }
 
 #[test]
+fn a_wave_without_a_label_is_the_same_wave_for_the_same_key() {
+    let mut server = Server::start();
+    join_all(&mut server.admin(), &["ada", "bob", "eve"]);
+    let send = |server: &Server| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "one")];
+        let body = json!({"count": 1}).to_string();
+        let sent = server.admin().try_send("POST", INVITE, &headers, body.as_bytes());
+        sent.expect("an answer").expect(201)
+    };
+    let first = send(&server);
+    assert_eq!(send(&server), first);
+    server.kill_and_restart();
+    assert_eq!(send(&server), first);
+}
+
+#[test]
+fn nobody_is_invited_for_whom_there_is_no_code() {
+    let server = Server::with(&[("VOBEE_INVITES__CODES_MAX", "2")]);
+    let mut admin = server.admin();
+    join_all(&mut admin, &["ada", "bob", "eve"]);
+    let three = json!({"count": 3, "batch_id": "A"});
+    assert_eq!(admin.post(INVITE, &three).problem(503), "registry-full");
+    assert_eq!(admin.get("/api/waitlist/stats").expect(200)["total"], 3);
+    let two = json!({"count": 2, "batch_id": "A"});
+    admin.post(INVITE, &two).expect(201);
+    assert_eq!(admin.post(INVITE, &two).expect(200)["already_sent"], true);
+}
+
+#[test]
 fn a_wave_is_asked_for_properly_or_not_sent() {
     let server = Server::start();
     let mut admin = server.admin();

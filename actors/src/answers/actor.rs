@@ -19,7 +19,7 @@ use super::memory::Memory;
 /// What the memory is asked.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Begin(RequestTag, Ask<Option<Box<[u8]>>>),
+    Begin(UnderWay, Ask<Begun>),
     Release(RequestTag),
 }
 
@@ -28,6 +28,7 @@ pub(crate) enum Message {
 pub(crate) struct Handle(pub(crate) Mailbox<Message>);
 
 /// Whether a request may go ahead.
+#[derive(Debug)]
 pub(crate) enum Begun {
     /// It may, and is under way until this is dropped.
     Fresh(UnderWay),
@@ -40,6 +41,9 @@ pub(crate) enum Begun {
 pub(crate) struct UnderWay {
     tag: RequestTag,
     memory: Mailbox<Message>,
+    /// Whether the memory has let it go ahead. Then it is released wherever this ends, also in an
+    /// answer that nobody waits for any more.
+    let_in: bool,
 }
 
 impl UnderWay {
@@ -52,24 +56,23 @@ impl UnderWay {
 impl UnderWay {
     /// A request whose end is told to nobody.
     pub(crate) fn simulated(tag: RequestTag) -> Self {
-        Self { tag, memory: Mailbox::new(1, std::time::Duration::ZERO) }
+        Self { tag, memory: Mailbox::new(1, std::time::Duration::ZERO), let_in: false }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        // A memory that restarts has forgotten what was under way.
-        let _ = self.memory.cast(Message::Release(self.tag));
+        if self.let_in {
+            // A memory that restarts has forgotten what was under way.
+            let _ = self.memory.cast(Message::Release(self.tag));
+        }
     }
 }
 
 impl Handle {
     pub(crate) async fn begin(&self, now: Timestamp, tag: RequestTag) -> Result<Begun, Error> {
-        let known = self.0.ask(now, None, |ask| Message::Begin(tag, ask)).await?;
-        Ok(match known {
-            Some(outcome) => Begun::Answered(outcome),
-            None => Begun::Fresh(UnderWay { tag, memory: self.0.clone() }),
-        })
+        let under_way = UnderWay { tag, memory: self.0.clone(), let_in: false };
+        self.0.ask(now, None, |ask| Message::Begin(under_way, ask)).await
     }
 }
 
@@ -136,8 +139,14 @@ impl Role for Answers {
 
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Begin(tag, ask) => {
-                let begun = self.memory.begin(tag, ask.now);
+            Message::Begin(mut under_way, ask) => {
+                let begun = self.memory.begin(under_way.tag, ask.now).map(|known| match known {
+                    Some(outcome) => Begun::Answered(outcome),
+                    None => {
+                        under_way.let_in = true;
+                        Begun::Fresh(under_way)
+                    }
+                });
                 ask.reply.send(begun.map_err(Error::from));
             }
             Message::Release(tag) => self.memory.release(tag),

@@ -56,7 +56,7 @@ impl Engine {
                 max_uses: generate.max_uses.unwrap_or(1),
                 force: generate.force,
                 gate: gate.colour,
-                reasons: gate.alerts.into_iter().map(|alert| alert.message).collect(),
+                reasons: gate.reasons(),
                 candidates: entropy::codes(wanted as usize, policy.digits),
             };
             let sections = sections.into_iter().collect();

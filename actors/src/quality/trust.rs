@@ -185,9 +185,22 @@ pub struct Trust {
     /// The drill that is on. Answers that were kept before there were drills end above.
     #[serde(deserialize_with = "record::if_there")]
     pub drill: Option<Drill>,
+    /// While red, and all is calm again: when the gate opens if that lasts.
+    #[serde(deserialize_with = "record::if_there")]
+    pub opens_at: Option<Timestamp>,
 }
 
 impl Trust {
+    /// Why nobody is let in, or fewer are, in sentences.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let alerts = self.alerts.iter().map(|alert| alert.message.clone());
+        let opens = self.opens_at.filter(|_| self.alerts.is_empty());
+        let opens =
+            opens.map(|at| format!("all is calm again, and if it stays so they open at {at}"));
+        alerts.chain(opens).collect()
+    }
+
     /// Where the rates come from.
     #[must_use]
     pub fn source(&self) -> Source {
@@ -235,6 +248,7 @@ pub(crate) fn report(state: &State, policy: &Policy, now: Timestamp) -> Trust {
         alerts,
         halved_until: gate.halved_until,
         drill: readings.drill,
+        opens_at: gate.calm_since.map(|since| since.plus_minutes(policy.resume_minutes)),
     }
 }
 
@@ -250,14 +264,29 @@ fn alert(policy: &Policy, metric: usize, severity: Level, value: f64, since: Tim
         metric: metric as u8,
         value,
         threshold,
-        message: format!("{name} is {value:.2}, {side} its {severity_name} line of {threshold:.2}"),
+        message: format!(
+            "{name} is {}, {side} its {severity_name} line of {threshold:.2}",
+            decimals(value, threshold)
+        ),
         since,
     }
+}
+
+/// To two decimals; to as many as it takes where that would be the same as the line it has passed.
+fn decimals(value: f64, line: f64) -> String {
+    let told = |places: usize| format!("{value:.places$}");
+    (2..6).map(told).find(|told| told.parse() != Ok(line)).unwrap_or_else(|| told(6))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_just_past_its_line_is_told_with_the_decimals_that_it_takes() {
+        let told = [0.25, 0.0204, 0.020_001, 0.02].map(|value| decimals(value, 0.02));
+        assert_eq!(told, ["0.25", "0.0204", "0.020001", "0.020000"]);
+    }
 
     #[test]
     fn the_seeds_rates_give_the_seeds_trust() {
@@ -278,9 +307,11 @@ mod tests {
         let mut bytes = Vec::new();
         record::encode(&trust, &mut bytes);
         assert_eq!(record::decode::<Trust>(&bytes), Ok(trust.clone()));
-        // The last byte says that there is no drill.
-        assert_eq!(bytes.pop(), Some(0));
-        assert_eq!(record::decode::<Trust>(&bytes), Ok(trust));
+        // The last bytes say that there is no drill, and no time when the gate opens.
+        for _ in 0..2 {
+            assert_eq!(bytes.pop(), Some(0));
+            assert_eq!(record::decode::<Trust>(&bytes), Ok(trust.clone()));
+        }
     }
 
     #[test]

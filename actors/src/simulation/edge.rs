@@ -2,7 +2,7 @@
 
 use snapshots::Section;
 
-use crate::answers::{Answers, UnderWay};
+use crate::answers::{Answers, Begun, UnderWay};
 use crate::cell::{Cell, Domain};
 use crate::clock::Clock;
 use crate::entropy;
@@ -428,13 +428,13 @@ impl Edge {
         F: Future<Output = Result<T, Error>>,
     {
         let Some(tag) = tag else { return run(None).await };
-        let begin = |ask| Remembered::Begin(tag, ask);
+        let begin = |ask| Remembered::Begin(UnderWay::simulated(tag), ask);
         match ask(&self.answers, self.clock.now(), None, begin).await? {
-            None => {
+            Begun::Fresh(under_way) => {
                 let _ending = Ending(&self.answers, tag);
-                run(Some(UnderWay::simulated(tag))).await
+                run(Some(under_way)).await
             }
-            Some(outcome) => {
+            Begun::Answered(outcome) => {
                 let outcome: Result<T, R> = record::decode(&outcome)
                     .map_err(|_| Error::from(crate::request::Rejection::OtherBody))?;
                 outcome.map_err(Into::into)

@@ -134,7 +134,8 @@ impl Described {
     /// All of it, with what the list of routes says.
     pub(super) fn operation(self, route: &Route) -> OperationBuilder {
         let brings = Brings {
-            parameters: !self.parameters.is_empty(),
+            // Parameters that are not known are refused, where there are none too.
+            parameters: !self.parameters.is_empty() || self.path.starts_with("/api/"),
             body: self.body.is_some(),
             json: matches!(self.body, Some((_, Required::True))),
             key: self.key,

@@ -11,7 +11,7 @@ use super::operation::{Described, delete, get, post};
 use crate::config;
 use crate::http::error::{
     ALREADY_MEMBER, ERASED, HISTORY_GONE, LIST_FULL, NO_HISTORY, NOBODY_WAITS, NOT_WAITING, PAUSED,
-    UNKNOWN_BATCH, UNKNOWN_PERSON,
+    REGISTRY_FULL, UNKNOWN_BATCH, UNKNOWN_PERSON,
 };
 use crate::http::routes::invites::{BATCH_ID_CHARACTERS_MAX, EXPIRES_IN_DAYS_MAX};
 use crate::http::routes::past::Explained;
@@ -126,7 +126,7 @@ fn operating() -> Vec<Described> {
             .repeatable()
             .answers::<Wave<'_>>(201, "The wave was sent")
             .answers::<Wave<'_>>(200, "The wave of that label was sent before")
-            .refuses([&PAUSED, &NOBODY_WAITS, &UNKNOWN_BATCH]),
+            .refuses([&PAUSED, &NOBODY_WAITS, &UNKNOWN_BATCH, &REGISTRY_FULL]),
         post("/api/waitlist/{email}/boost", "Move somebody up or down")
             .takes(boost)
             .repeatable()

@@ -123,6 +123,8 @@ async fn within_budget<T>(
     let unknown = Error::Rejected(Rejection::Invites(invites::Rejection::UnknownCode));
     if found.as_ref().is_err_and(|error| *error == unknown) {
         guess.was_wrong();
+    } else {
+        guess.was_not_wrong();
     }
     found.map_err(Problem::from)
 }
