@@ -2,6 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+/// The bit of an id that says so.
+const ANONYMOUS: u128 = 1;
+
 /// Names a request that may be repeated: who sent it under which key, and what was in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestTag {
@@ -11,15 +14,26 @@ pub struct RequestTag {
 
 impl RequestTag {
     /// The tag of one request: `caller` and `key` say which request it is, `target` (method and
-    /// path) and
-    /// `body` what it asks for.
+    /// path) and `body` what it asks for.
     #[must_use]
     pub fn new(caller: &str, key: &str, target: &str, body: &[u8]) -> Self {
         Self {
-            id: digest(&[caller.as_bytes(), key.as_bytes()]),
+            id: digest(&[caller.as_bytes(), key.as_bytes()]) & !ANONYMOUS,
             body: digest(&[target.as_bytes(), body]),
         }
     }
+
+    /// The same for a request from `address`, of somebody who has not said who it is.
+    #[must_use]
+    pub fn anonymous(address: &str, key: &str, target: &str, body: &[u8]) -> Self {
+        let Self { id, body } = Self::new(address, key, target, body);
+        Self { id: id | ANONYMOUS, body }
+    }
+}
+
+/// Whether that is the id of a request of somebody who has not said who it is.
+pub(crate) const fn is_anonymous(id: u128) -> bool {
+    id & ANONYMOUS != 0
 }
 
 fn digest(parts: &[&[u8]]) -> u128 {

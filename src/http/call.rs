@@ -70,10 +70,14 @@ impl Call {
         let (size, time) = (node.body_bytes_max, node.body_time_max);
         let bytes = body::read(&parts.headers, body, size, time).await?;
         let tag = key.map(|key| {
-            let caller =
-                caller.map_or_else(|| client.address.to_string(), |caller| caller.id.to_string());
             let target = format!("{} {}", parts.method, parts.uri.path());
-            RequestTag::new(&caller, key, &target, &bytes)
+            match caller {
+                Some(caller) => RequestTag::new(&caller.id.to_string(), key, &target, &bytes),
+                None => {
+                    let address = client.address.to_string();
+                    RequestTag::anonymous(&address, key, &target, &bytes)
+                }
+            }
         });
         Ok((node, tag, bytes))
     }

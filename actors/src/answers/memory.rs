@@ -3,11 +3,15 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::ids::Timestamp;
-use crate::request::{Rejection, RequestTag};
+use crate::request::{self, Rejection, RequestTag};
 
 const DAYS_KEPT: u32 = 1;
 const OUTCOMES_MAX: usize = 1_000_000;
 const OUTCOME_BYTES_MAX: usize = 64 << 20;
+
+/// Of all that is remembered, one part in so many is the most for those who have not said who they
+/// are: nobody can use up what callers with a key rely on.
+const ANONYMOUS_SHARE: usize = 2;
 
 #[derive(Debug)]
 struct Kept {
@@ -21,6 +25,8 @@ pub(super) struct Memory {
     kept: HashMap<u128, Kept>,
     order: VecDeque<(Timestamp, u128)>,
     bytes: usize,
+    /// Outcomes, and their bytes, of those who have not said who they are.
+    anonymous: (usize, usize),
     under_way: HashSet<u128>,
 }
 
@@ -43,7 +49,11 @@ impl Memory {
             return Err(Rejection::InFlight);
         }
         let promised = self.kept.len() + self.under_way.len();
-        if promised >= OUTCOMES_MAX || self.bytes >= OUTCOME_BYTES_MAX {
+        let full = promised >= OUTCOMES_MAX || self.bytes >= OUTCOME_BYTES_MAX;
+        let (outcomes, bytes) = self.anonymous;
+        let share_is_full = outcomes >= OUTCOMES_MAX / ANONYMOUS_SHARE
+            || bytes >= OUTCOME_BYTES_MAX / ANONYMOUS_SHARE;
+        if full || share_is_full && request::is_anonymous(tag.id) {
             return Err(Rejection::TooMany);
         }
         self.under_way.insert(tag.id);
@@ -62,6 +72,10 @@ impl Memory {
             return;
         }
         self.bytes += outcome.len();
+        if request::is_anonymous(tag.id) {
+            self.anonymous.0 += 1;
+            self.anonymous.1 += outcome.len();
+        }
         self.kept.insert(tag.id, Kept { body: tag.body, outcome: outcome.into() });
         self.order.push_back((at, tag.id));
     }
@@ -80,6 +94,10 @@ impl Memory {
         {
             if let Some(kept) = self.kept.remove(&id) {
                 self.bytes -= kept.outcome.len();
+                if request::is_anonymous(id) {
+                    self.anonymous.0 -= 1;
+                    self.anonymous.1 -= kept.outcome.len();
+                }
             }
         }
     }
@@ -120,8 +138,22 @@ mod tests {
     #[test]
     fn a_full_memory_takes_no_new_key_and_still_answers_the_old_ones() {
         let mut memory = Memory::default();
-        memory.keep(tag(1, 7), &vec![0; OUTCOME_BYTES_MAX], NOON);
-        assert_eq!(memory.begin(tag(2, 7), NOON), Err(Rejection::TooMany));
-        assert!(memory.begin(tag(1, 7), NOON).is_ok());
+        memory.keep(tag(2, 7), &vec![0; OUTCOME_BYTES_MAX], NOON);
+        assert_eq!(memory.begin(tag(4, 7), NOON), Err(Rejection::TooMany));
+        assert!(memory.begin(tag(2, 7), NOON).is_ok());
+    }
+
+    #[test]
+    fn whoever_has_not_said_who_it_is_leaves_room_for_those_who_have() {
+        let known = |number: u32| RequestTag::new("key", &number.to_string(), "POST /x", b"{}");
+        let unknown = |number: u32| {
+            RequestTag::anonymous("203.0.113.9", &number.to_string(), "POST /x", b"{}")
+        };
+        let mut memory = Memory::default();
+        memory.keep(unknown(1), &vec![0; OUTCOME_BYTES_MAX / ANONYMOUS_SHARE], NOON);
+        assert_eq!(memory.begin(unknown(2), NOON), Err(Rejection::TooMany));
+        assert_eq!(memory.begin(known(2), NOON), Ok(None));
+        assert_eq!(memory.begin(unknown(2), NOON.plus_days(1)), Ok(None));
+        assert_eq!(memory.anonymous, (0, 0));
     }
 }
