@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod cli;
 pub mod config;
+mod descriptors;
 mod disposable;
 pub mod http;
 pub mod keys;

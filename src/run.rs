@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::backup;
 use crate::config::{Config, Server};
+use crate::descriptors;
 use crate::disposable;
 use crate::http::accept::{self, Limits};
 use crate::http::{
@@ -110,7 +111,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let options = options(&config, export.as_ref(), &disposable);
     let (engine, recovery) = Engine::open(options, identity).await?;
     sweep(&config.storage.dir)?;
-    let listeners = listen(&config.server).await?;
+    let listeners = listen(&config.server, config.limits.connections).await?;
     announce(&config, &keys, &listeners, &recovery);
 
     let limits = limits(&config);
@@ -259,7 +260,11 @@ fn limits(config: &Config) -> Limits {
     )
 }
 
-async fn listen(server: &Server) -> Result<Vec<(Service, TcpListener)>, RunError> {
+async fn listen(
+    server: &Server,
+    connections: u32,
+) -> Result<Vec<(Service, TcpListener)>, RunError> {
+    descriptors::raise(connections);
     let services = [
         (Service::Waitlist, server.ports.waitlist),
         (Service::Invites, server.ports.invites),

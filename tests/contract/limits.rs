@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::support::document::assert_documented;
@@ -142,4 +143,26 @@ fn who_comes_when_every_connection_is_taken_is_told_so_and_can_come_later() {
     assert!(refused.header("retry-after").is_some());
     drop(first);
     hold();
+}
+
+/// The soft and the hard limit of open files.
+fn open_files(pid: u32) -> (String, String) {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("it runs");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let mut words = line.expect("a line").split_whitespace().map(str::to_owned);
+    (words.next().expect("soft"), words.next().expect("hard"))
+}
+
+#[test]
+fn a_node_takes_as_many_open_files_as_the_system_allows() {
+    let limit = getrlimit(Resource::Nofile);
+    let few = Rlimit { current: Some(512), ..limit };
+    setrlimit(Resource::Nofile, few).expect("fewer are always allowed");
+    let server = Server::start();
+    let (soft, hard) = open_files(server.pid());
+    assert_eq!(soft, hard);
+    let few = Rlimit { current: Some(512), maximum: Some(512) };
+    setrlimit(Resource::Nofile, few).expect("fewer are always allowed");
+    let short = Server::start();
+    assert!(short.log().contains("fewer open files than limits.connections needs"));
 }
