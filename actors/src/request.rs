@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// The bit of an id that says so.
+/// The bit of an id that says that nobody has said who it is. No released version wrote another.
 const ANONYMOUS: u128 = 1;
 
 /// Names a request that may be repeated: who sent it under which key, and what was in it.

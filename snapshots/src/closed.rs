@@ -4,6 +4,7 @@
 //! of one that is on disk only is opened for whoever asks, one at a time, since each takes the
 //! memory of a cache, and nobody can open a store twice. It stays open for the next question.
 
+use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -135,29 +136,36 @@ impl Epochs {
         Ok(if self.follows_on(epoch + 1, end)? { Some(end) } else { None })
     }
 
-    /// Whether the first link of an epoch that is on disk is the next one after `base`.
+    /// Whether the journal goes on from `base` in an epoch that is on disk: with its first link or,
+    /// where nothing has happened in it, behind it.
     fn follows_on(&self, epoch: u64, base: Base) -> Result<bool, Error> {
-        let follows = self.in_epoch(epoch, |store| {
+        let first = self.in_epoch(epoch, |store| {
             let mut parts = Assembler::default();
             for item in store.frames(&[]) {
                 let (key, value) = item?;
-                let Ok(part) = parts.push(&key, &value) else { break };
+                let Ok(part) = parts.push(&key, &value) else { return Ok(Some(false)) };
                 let Some(Whole { header, payload }) = part else { continue };
                 let link = chain::next(&base.chain, header.first_seq, header.count, payload);
-                return Ok(header.first_seq == base.next_seq && link == Some(header.chain));
+                let follows = header.first_seq == base.next_seq && link == Some(header.chain);
+                return Ok(Some(follows));
             }
-            Ok(false)
+            Ok(None)
         })?;
-        Ok(follows == Some(true))
+        match (first, self.told_end(epoch)) {
+            (None, _) => Ok(false),
+            (Some(Some(follows)), _) => Ok(follows),
+            (Some(None), Some(end)) => Ok(end == base),
+            (Some(None), None) => self.follows_on(epoch + 1, base),
+        }
     }
 
     /// The archives with the records of this journal from `from` on, in order, as far back as they
-    /// lead to it without a hole: each ends where the journal went on. A file in that place of
-    /// another history is none of them. One that cannot be read is an error in its place.
+    /// lead to it: each ends where the journal went on. A file in that place of another history is
+    /// none of them. One that cannot be read is an error in its place.
     ///
     /// # Errors
     /// [`Error::Store`] and [`Error::Io`].
-    pub fn archived(&self, from: u64) -> Result<Vec<Result<Archive, Error>>, Error> {
+    pub fn archived(&self, from: u64) -> Result<Vec<Result<PathBuf, Error>>, Error> {
         let active = self.0.active().number;
         let mut archives = Vec::new();
         let mut later: Option<(u64, Base)> = None;
@@ -173,25 +181,26 @@ impl Epochs {
                 Ok(archive) => archive,
                 Err(error) if error.is_unreadable() => {
                     archives.push(Err(error));
-                    later = None;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             let end = end_of(&archive);
-            let next = later.take().filter(|(next, _)| *next == epoch + 1);
-            let leads_here = match next {
-                Some((_, begins)) => begins == end,
+            let leads_here = match later {
+                Some((next, begins)) if next == epoch + 1 => begins == end,
+                // What lay between them is gone, so its place has to do.
+                Some((_, begins)) => end.next_seq <= begins.next_seq,
                 None => self.ends_at(epoch, end)?,
             };
             if !leads_here {
+                later = None;
                 continue;
             }
-            if archive.next_seq() <= from {
+            if end.next_seq <= from {
                 break;
             }
             let begins = Base { next_seq: archive.first_seq(), chain: archive.chain_before() };
-            archives.push(Ok(archive));
+            archives.push(Ok(path));
             if begins.next_seq <= from {
                 break;
             }
@@ -203,10 +212,14 @@ impl Epochs {
 
     /// Whether something here says that an epoch ends there.
     fn ends_at(&self, epoch: u64, end: Base) -> Result<bool, Error> {
-        match self.told_end(epoch) {
-            Some(told) => Ok(told == end),
-            None => self.follows_on(epoch + 1, end),
+        if let Some(told) = self.told_end(epoch) {
+            return Ok(told == end);
         }
+        let follows = self.follows_on(epoch + 1, end)?;
+        if follows {
+            self.note_end(epoch, end);
+        }
+        Ok(follows)
     }
 
     /// The link of the chain over record `seq`: two journals that say the same have the same
@@ -248,8 +261,8 @@ impl Epochs {
                 return Ok(Some(end.chain));
             }
         }
-        for archive in self.archived(seq)?.into_iter().flatten() {
-            match archive.chain_at(seq) {
+        for path in self.archived(seq)?.into_iter().flatten() {
+            match Archive::open(&path).and_then(|archive| archive.chain_at(seq)) {
                 Err(error) if error.is_unreadable() => {}
                 Ok(None) => {}
                 told => return told,

@@ -6,6 +6,7 @@ use actors::Identity;
 use actors::export::{Fold, Place};
 use anyhow::{Context, ensure};
 use serde_json::json;
+use snapshots::Still;
 
 use super::client::{Node, NodeOptions};
 use super::{Output, exit, interruptible, talk};
@@ -113,10 +114,14 @@ async fn once(session: &mut Session, config: &Config, output: &mut Output) -> an
     let node = identity(config)?.node();
     let dir = config.storage.dir.clone();
     let began = std::time::Instant::now();
+    let still = tokio::task::spawn_blocking(move || Still::open(&dir)).await?;
+    let still =
+        still.context("cannot read the data directory; a running node exports by itself")?;
+    // Not before: a node that runs has the tables for itself.
     let found = session.prepare(node, false).await?;
-    let opened = tokio::task::spawn_blocking(move || Fold::open_behind(&dir, found.place)).await?;
+    let reading = move || Fold::open_behind(&still, found.place);
     let (fold, known) =
-        opened.context("cannot read the data directory; a running node exports by itself")?;
+        tokio::task::spawn_blocking(reading).await?.context("cannot read the data directory")?;
     let ours = fold.place();
     if found.place == Some(ours) {
         output.line(format_args!("up to date at event {}", ours.seq))?;

@@ -390,6 +390,10 @@ fn waitlist(rejection: waitlist::Rejection) -> Problem {
         R::NotWaiting => Problem::new(&NOT_WAITING, "this person is no longer waiting"),
         R::InvitesPaused { reasons } => paused(&reasons),
         R::NobodyWaits => Problem::new(&NOBODY_WAITS, "nobody is waiting"),
+        R::NoRoomForCodes => full(
+            &REGISTRY_FULL,
+            "there is no room for so many codes; ask for fewer, or raise invites.codes_max",
+        ),
         R::ListFull => {
             full(&LIST_FULL, "the list takes no more people; raise waitlist.entries_max")
         }

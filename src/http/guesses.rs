@@ -82,12 +82,13 @@ pub(crate) struct Guesses {
 }
 
 /// A code that is being looked up. Dropped before it is known what it was, because who sent it has
-/// gone, it counts as a wrong one.
+/// gone, it counts as a wrong one for that address, and not for all.
 pub(crate) struct Guess<'a> {
     guesses: &'a Guesses,
     place: Option<&'a Tally>,
     hour: u16,
-    wrong: bool,
+    /// None until it is known.
+    wrong: Option<bool>,
 }
 
 impl Guesses {
@@ -128,7 +129,7 @@ impl Guesses {
             }
             return Err(refuse());
         }
-        Ok(Guess { guesses: self, place, hour, wrong: true })
+        Ok(Guess { guesses: self, place, hour, wrong: None })
     }
 
     fn place<T: Hash>(&self, who: &T) -> usize {
@@ -138,26 +139,24 @@ impl Guesses {
 
 impl Guess<'_> {
     /// There is no such code.
-    pub(crate) fn was_wrong(self) {
-        drop(self);
+    pub(crate) fn was_wrong(mut self) {
+        self.wrong = Some(true);
+        self.guesses.wrong.increment(1);
     }
 
     /// There is such a code, or it is no fault of the sender's that nobody found out.
     pub(crate) fn was_not_wrong(mut self) {
-        self.wrong = false;
+        self.wrong = Some(false);
     }
 }
 
 impl Drop for Guess<'_> {
     fn drop(&mut self) {
-        if self.wrong {
-            self.guesses.wrong.increment(1);
-        }
         if let Some(place) = self.place {
-            place.settle(self.hour, self.wrong);
+            place.settle(self.hour, self.wrong != Some(false));
         }
         if self.guesses.all_max > 0 {
-            self.guesses.all.settle(self.hour, self.wrong);
+            self.guesses.all.settle(self.hour, self.wrong == Some(true));
         }
     }
 }
@@ -201,9 +200,10 @@ mod tests {
 
     #[test]
     fn whoever_does_not_wait_for_the_answer_has_guessed() {
-        let guesses = guesses(1, 0);
+        let guesses = guesses(1, 1);
         drop(guesses.count_at(client("203.0.113.9"), WINDOW).expect("within the budget"));
         assert!(guesses.count_at(client("203.0.113.9"), WINDOW).is_err());
+        assert!(guesses.count_at(client("198.51.100.8"), WINDOW).is_ok(), "others have not");
     }
 
     #[test]

@@ -113,6 +113,7 @@ pub(super) fn count_join(outcome: &Result<Joined, Error>) {
             | waitlist::Rejection::NotWaiting
             | waitlist::Rejection::InvitesPaused { .. }
             | waitlist::Rejection::NobodyWaits
+            | waitlist::Rejection::NoRoomForCodes
             | waitlist::Rejection::UnknownCursor => return,
         },
         Ok(_) | Err(Error::Rejected(_) | Error::Failed(_)) => return,

@@ -212,7 +212,8 @@ impl Engine {
         let batch = wave.batch_id.unwrap_or_else(|| label("WAVE", now));
         let run = async |request| {
             let gate = self.0.quality.evaluate(now, None).await?;
-            self.room_for_codes(wave.count, &batch).await?;
+            // What others issue at the same moment is not in it.
+            let issued: u64 = self.0.invites.stats(now).await?.issued.into_iter().sum();
             let command = waitlist::Wave {
                 batch: batch.clone(),
                 count: wave.count,
@@ -222,6 +223,7 @@ impl Engine {
                 expires_days: wave.expires_in_days.unwrap_or(policy.expires_days),
                 seed: entropy::seed_of_a_draw(),
                 rolled,
+                room: u64::from(policy.codes_max).saturating_sub(issued),
             };
             let invited = self.0.waitlist.wave(now, request, command).await;
             super::stats::count_decision(gate.colour, false);
@@ -233,17 +235,6 @@ impl Engine {
         let sent = invited.batch_id.clone();
         let (codes, expires_at) = self.0.invites.wave(self.now(), sent).await?;
         Ok(Sent { invited, codes, expires_at })
-    }
-
-    /// Nobody is invited for whom there is no code. A wave that was sent needs none.
-    async fn room_for_codes(&self, count: u32, batch: &str) -> Result<(), Error> {
-        let issued: u64 = self.0.invites.stats(self.now()).await?.issued.into_iter().sum();
-        let most = u64::from(self.0.policies.invites.codes_max);
-        let full = issued + u64::from(count) > most;
-        if full && self.0.invites.wave(self.now(), batch.to_owned()).await.is_err() {
-            return Err(crate::invites::Rejection::RegistryFull.into());
-        }
-        Ok(())
     }
 
     /// Takes somebody off the list, or out, and forgets what the person has typed.

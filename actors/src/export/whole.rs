@@ -99,14 +99,13 @@ impl Fold {
     /// # Errors
     /// As for [`Fold::open`].
     pub fn open_behind(
-        dir: &Path,
+        still: &Still,
         place: Option<Place>,
     ) -> Result<(Self, Option<bool>), FoldError> {
-        let still = Still::open(dir)?;
         let newest = still.next_seq() - 1;
         let knows = |place| feed::knows(place, newest, |seq| still.chain_at(seq));
         let known = place.map(knows).transpose()?.flatten();
-        Ok((Self::read(&still, None)?, known))
+        Ok((Self::read(still, None)?, known))
     }
 
     fn read(still: &Still, end: Option<Seq>) -> Result<Self, FoldError> {

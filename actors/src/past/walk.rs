@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use snapshots::archive::Archive;
 use snapshots::{Epochs, Reader, RecordView, Snapshot};
 
 use crate::cell::{self, Domain};
@@ -138,7 +139,7 @@ impl Walk<'_> {
             if !more || next > self.end {
                 break;
             }
-            let archive = archive?;
+            let archive = Archive::open(&archive?)?;
             if archive.first_seq() > next {
                 break;
             }

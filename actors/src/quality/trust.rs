@@ -265,17 +265,18 @@ fn alert(policy: &Policy, metric: usize, severity: Level, value: f64, since: Tim
         value,
         threshold,
         message: format!(
-            "{name} is {}, {side} its {severity_name} line of {threshold:.2}",
-            decimals(value, threshold)
+            "{name} is {}, {side} its {severity_name} line of {}",
+            decimals(value, |told| told.parse() != Ok(threshold)),
+            decimals(threshold, |told| told.parse() == Ok(threshold))
         ),
         since,
     }
 }
 
-/// To two decimals; to as many as it takes where that would be the same as the line it has passed.
-fn decimals(value: f64, line: f64) -> String {
+/// To two decimals, or to as many more as it takes until that says enough.
+fn decimals(value: f64, says_enough: impl Fn(&str) -> bool) -> String {
     let told = |places: usize| format!("{value:.places$}");
-    (2..6).map(told).find(|told| told.parse() != Ok(line)).unwrap_or_else(|| told(6))
+    (2..6).map(told).find(|told| says_enough(told)).unwrap_or_else(|| told(6))
 }
 
 #[cfg(test)]
@@ -284,8 +285,11 @@ mod tests {
 
     #[test]
     fn a_value_just_past_its_line_is_told_with_the_decimals_that_it_takes() {
-        let told = [0.25, 0.0204, 0.020_001, 0.02].map(|value| decimals(value, 0.02));
+        let differs = |told: &str| told.parse() != Ok(0.02);
+        let told = [0.25, 0.0204, 0.020_001, 0.02].map(|value| decimals(value, differs));
         assert_eq!(told, ["0.25", "0.0204", "0.020001", "0.020000"]);
+        assert_eq!(decimals(0.125, |told| told.parse() == Ok(0.125)), "0.125");
+        assert_eq!(decimals(0.9, |told| told.parse() == Ok(0.9)), "0.90");
     }
 
     #[test]

@@ -241,6 +241,9 @@ impl Domain for Referrals {
             }
             Message::Earn(earn, ask) => {
                 let now = ask.now;
+                if let Some(event) = decide::on_red_claim(&cell.state, earn.gate) {
+                    cell.record(event, now, None);
+                }
                 let decided = decide::earn(&cell.state, &cell.policy, &earn, cell.time(ask.now));
                 cell.settle(ask, decided, Vec::new(), |cell, event, at| {
                     decide::earned(&cell.state, &cell.policy, &earn, granted(event), at)

@@ -128,6 +128,12 @@ pub(super) fn on_gate_moved(state: &State, to: Colour) -> Option<Event> {
     (state.gate_open != Some(open)).then_some(Event::GateSeen { open })
 }
 
+/// What a claim tells of a gate whose moves are older than what is noted of them.
+pub(super) fn on_red_claim(state: &State, gate: Colour) -> Option<Event> {
+    let shut = gate == Colour::Red && state.gate_open.is_none();
+    shut.then_some(Event::GateSeen { open: false })
+}
+
 /// The answer to a claim that has granted `granted`.
 pub(super) fn earned(
     state: &State,

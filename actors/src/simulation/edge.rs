@@ -317,6 +317,7 @@ impl Edge {
                 expires_days: self.expires_days,
                 seed: entropy::seed_of_a_draw(),
                 rolled: 0,
+                room: u64::MAX,
             };
             ask(&self.waitlist, now, request, |ask| Message::<Waitlist>::Wave(wave, ask)).await
         };

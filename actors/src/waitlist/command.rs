@@ -52,6 +52,8 @@ pub(crate) struct Wave {
     /// What a lottery is drawn from.
     pub(crate) seed: u64,
     pub(crate) rolled: u32,
+    /// How many codes there is room for.
+    pub(crate) room: u64,
 }
 
 /// The answer to a wave.

@@ -113,6 +113,9 @@ pub(super) fn wave(state: &State, wave: &Wave) -> Result<Decided<Event, Invited>
     if people.is_empty() {
         return Err(Rejection::NobodyWaits);
     }
+    if people.len() as u64 > wave.room {
+        return Err(Rejection::NoRoomForCodes);
+    }
     Ok(Decided::Now(Event::Waved {
         batch: wave.batch.clone(),
         people,
@@ -374,6 +377,7 @@ mod tests {
             expires_days: 7,
             seed: 1,
             rolled: 0,
+            room: 100,
         }
     }
 

@@ -178,4 +178,6 @@ pub enum Rejection {
     },
     /// There is nobody to invite.
     NobodyWaits,
+    /// There is no room for so many codes.
+    NoRoomForCodes,
 }

@@ -194,9 +194,21 @@ fn an_archive_that_cannot_be_read_hides_no_earlier_one_that_an_epoch_follows_on(
     fs::remove_file(dir.path().join(format!("snapshots/{:016}.snap", 3))).expect("it is there");
     let (journal, _) = support::open(dir.path());
     let archives = journal.epochs().archived(1).expect("a list");
-    let archives: Vec<_> = archives.iter().map(|a| a.as_ref().ok().map(Archive::epoch)).collect();
+    let epoch = |path: PathBuf| Archive::open(&path).expect("it is sound").epoch();
+    let archives: Vec<_> = archives.into_iter().map(|path| path.ok().map(epoch)).collect();
     assert_eq!(archives, [Some(1), Some(2), Some(3), None]);
     assert_chains(&journal.epochs(), &chains);
+}
+
+#[test]
+fn an_archive_that_was_removed_hides_no_earlier_one() {
+    let dir = TempDir::new().expect("a directory");
+    let journal = archived(dir.path(), 4);
+    fs::remove_file(archive_path(dir.path(), 2)).expect("it is there");
+    let archives = journal.epochs().archived(1).expect("a list");
+    let epoch = |path: PathBuf| Archive::open(&path).expect("it is sound").epoch();
+    let archives: Vec<_> = archives.into_iter().flatten().map(epoch).collect();
+    assert_eq!(archives, [1, 3, 4]);
 }
 
 #[test]
@@ -215,7 +227,8 @@ fn archives_of_what_was_taken_back_are_not_of_the_journal_that_has_gone_on_other
     }
     let of = |journal: &SledJournal, from| {
         let archives = journal.epochs().archived(from).expect("a list");
-        archives.into_iter().map(|archive| archive.expect("sound").epoch()).collect::<Vec<_>>()
+        let epoch = |path: PathBuf| Archive::open(&path).expect("it is sound").epoch();
+        archives.into_iter().map(|path| epoch(path.expect("it is sound"))).collect::<Vec<_>>()
     };
     let ours = &journals[0];
     for epoch in 3..=5 {
