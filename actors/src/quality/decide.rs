@@ -309,8 +309,8 @@ mod tests {
     fn a_drill_stands_in_for_a_rate_until_its_time_and_no_longer() {
         let mut state = members(100);
         drill_churn(&mut state, 0.5, 10, day(1));
-        let just_before = Timestamp::from_micros(day(1).plus_minutes(10).micros() - 1);
-        for now in [day(1), just_before] {
+        let last_instant = Timestamp::from_micros(day(1).plus_minutes(10).micros() - 1);
+        for now in [day(1), last_instant] {
             assert_eq!(rates(&state, now), (0.5, 0.0, 1.0));
         }
         assert_eq!(rates(&state, day(1).plus_minutes(10)), (0.0, 0.0, 1.0));
