@@ -12,6 +12,7 @@
 //! | `chain.rs` | the running hash over everything ever appended |
 //! | `watermark.rs` | the last acknowledged record, so that a lost tail is noticed |
 //! | `disk.rs` | where frames and watermark are: files, or a simulation of them |
+//! | `affinity.rs` | one core for the threads that carry a batch to the disk |
 //! | `store.rs` | sled, used only in the way that survives a power cut |
 //! | `sled_journal.rs` | the journal over that store |
 //! | `epochs.rs` | the epochs of a journal, and the snapshots between them |
@@ -31,6 +32,7 @@
 //! Deliberately absent: threads, timers, retries of a failed write, and any clock but the one
 //! that measures how long a sync took.
 
+mod affinity;
 pub mod archive;
 mod chain;
 mod closed;
@@ -56,6 +58,7 @@ mod store;
 mod verify;
 mod watermark;
 
+pub use affinity::share_core;
 pub use epochs::{Epochs, Progress};
 pub use error::Error;
 pub use files::free_bytes;

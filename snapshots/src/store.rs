@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use sled::{Db, IVec};
 
+use crate::affinity::on_shared_core;
 use crate::runway::Runway;
 use crate::{Error, FRAME_BYTES_MAX, files};
 
@@ -66,6 +67,11 @@ pub(crate) struct SledStore {
 impl SledStore {
     /// Opens or creates the database at `path` and makes it durable as it is.
     pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<SledStore, Error> {
+        // sled starts the threads of its pool with the first thing that it has for them.
+        on_shared_core(|| Self::open_here(path, cache_bytes))
+    }
+
+    fn open_here(path: &Path, cache_bytes: u64) -> Result<SledStore, Error> {
         let blobs = path.join("blobs");
         files::create_dir(path)?;
         files::create_dir(&blobs)?;

@@ -148,7 +148,10 @@ impl Committer {
         let (worker, announced) = Worker::new(journal, clock);
         let shared = Arc::clone(&worker.shared);
         tokio::spawn(Herald::new(Arc::clone(&shared)).run(announced));
-        spawn("committer", move || worker.run(&fatal));
+        spawn("committer", move || {
+            snapshots::share_core();
+            worker.run(&fatal);
+        });
         let watched = Arc::clone(&shared);
         spawn("commit-watchdog", move || watch_commits(&watched));
         Self(shared)
