@@ -42,9 +42,18 @@ impl Hours {
     pub(super) fn within(&self, hours: usize, now: Timestamp) -> u64 {
         let last = now.hour();
         let first = last + 1 - hours.min(HOURS) as i64;
-        (first.max(self.newest + 1 - HOURS as i64)..=last.min(self.newest))
-            .map(|hour| u64::from(self.counts[slot(hour)]))
-            .sum()
+        let (first, last) = (first.max(self.newest + 1 - HOURS as i64), last.min(self.newest));
+        if first > last {
+            return 0;
+        }
+        // One stretch of slots, or two where it runs over the end.
+        let (from, to) = (slot(first), slot(last));
+        let sum = |counts: &[u32]| counts.iter().copied().map(u64::from).sum::<u64>();
+        if from <= to {
+            sum(&self.counts[from..=to])
+        } else {
+            sum(&self.counts[from..]) + sum(&self.counts[..=to])
+        }
     }
 
     /// What [`parts`](Self::parts) gave, put together again.
