@@ -19,8 +19,9 @@ pub fn start(config: &Log) {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.level.as_str()));
+    // ractor keeps a span around each actor, which is entered with every message.
+    let level = || EnvFilter::new(format!("{},ractor=warn", config.level.as_str()));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level());
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(stderr);
     let started = if json {
