@@ -9,10 +9,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::fraud::{Marks, Origin};
-use crate::ids::{Email, PersonId, Uuid};
+use crate::ids::{self, Email, PersonId, Uuid};
 
 const TOKEN_PREFIX: &str = "person_";
 const TAG_BYTES: usize = 16;
+const HEX: &[u8; 16] = b"0123456789abcdef";
 const REFERRAL_DIGITS: usize = 8;
 const HALF_BITS: u32 = 20;
 const HALF_MASK: u64 = (1 << HALF_BITS) - 1;
@@ -79,8 +80,12 @@ impl Identity {
     /// 9562).
     #[must_use]
     pub fn person(&self, email: &Email) -> PersonId {
+        self.person_of(&email.folded())
+    }
+
+    fn person_of(&self, folded: &str) -> PersonId {
         let mut mac = self.person.clone();
-        mac.update(email.folded().as_bytes());
+        mac.update(folded.as_bytes());
         let bytes: [u8; 16] = head(&mac.finalize().into_bytes());
         PersonId(uuid::Builder::from_custom_bytes(bytes).into_uuid().as_u128())
     }
@@ -89,28 +94,25 @@ impl Identity {
     /// it.
     #[must_use]
     pub fn mailbox(&self, email: &Email) -> Option<PersonId> {
-        self.mailbox_of(&email.canonical(), email)
-    }
-
-    fn mailbox_of(&self, plain: &Email, email: &Email) -> Option<PersonId> {
-        (plain.as_str() != email.folded()).then(|| self.person(plain))
+        ids::plain(&email.folded()).map(|plain| self.person_of(&plain))
     }
 
     /// What an address, and a request from `client`, show of whoever sent it.
     #[must_use]
     pub fn marks(&self, email: &Email, disposable: bool, client: Option<IpAddr>) -> Marks {
-        let plain = email.canonical();
+        let folded = email.folded();
+        let plain = ids::plain(&folded);
         Marks {
-            mailbox: self.mailbox_of(&plain, email),
-            shape: self.shape(&plain),
+            mailbox: plain.as_deref().map(|plain| self.person_of(plain)),
+            shape: self.shape(plain.as_deref().unwrap_or(&folded)),
             disposable,
             origin: client.and_then(|client| self.origin(client)),
         }
     }
 
     /// The same for plain addresses that differ in digits only; 0 for those without a letter.
-    fn shape(&self, plain: &Email) -> u32 {
-        let (local, domain) = plain.as_str().rsplit_once('@').unwrap_or_default();
+    fn shape(&self, plain: &str) -> u32 {
+        let (local, domain) = plain.rsplit_once('@').unwrap_or_default();
         let letters = local.bytes().filter(|byte| !byte.is_ascii_digit());
         if letters.clone().next().is_none() {
             // Numbers are all alike.
@@ -154,14 +156,13 @@ impl Identity {
     /// The token that lets its holder read and leave as this person.
     #[must_use]
     pub fn token(&self, person: PersonId) -> String {
-        let mut text = String::with_capacity(TOKEN_PREFIX.len() + 4 * TAG_BYTES);
-        text.push_str(TOKEN_PREFIX);
+        let mut text = Vec::with_capacity(TOKEN_PREFIX.len() + 4 * TAG_BYTES);
+        text.extend_from_slice(TOKEN_PREFIX.as_bytes());
         let tag = self.token_tag(person).finalize().into_bytes();
         for byte in person.0.to_be_bytes().iter().chain(&tag[..TAG_BYTES]) {
-            text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-            text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+            text.extend([byte >> 4, byte & 15].map(|half| HEX[usize::from(half)]));
         }
-        text
+        String::from_utf8(text).expect("a prefix and digits are ASCII")
     }
 
     /// The person that a token speaks for, when this node has issued it. Compared in constant time.

@@ -1,5 +1,6 @@
 //! Names of things: validated once, at the edge, and cheap to carry afterwards.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -187,13 +188,16 @@ impl Email {
         if text.len() > EMAIL_OCTETS_MAX {
             return Err(EmailError::TooLong);
         }
-        let (local, domain) = text.rsplit_once('@').ok_or(EmailError::Syntax)?;
-        let domain = if domain.is_ascii() {
-            domain.to_ascii_lowercase()
+        let at = text.rfind('@').ok_or(EmailError::Syntax)?;
+        let (local, domain) = text.split_at(at + 1);
+        let mut address = String::with_capacity(text.len());
+        address.push_str(local);
+        if domain.is_ascii() {
+            address.push_str(domain);
+            address[at..].make_ascii_lowercase();
         } else {
-            idna::domain_to_ascii(domain).map_err(|_| EmailError::Syntax)?
-        };
-        let address = format!("{local}@{domain}");
+            address.push_str(&idna::domain_to_ascii(domain).map_err(|_| EmailError::Syntax)?);
+        }
         if address.len() > EMAIL_OCTETS_MAX {
             return Err(EmailError::TooLong);
         }
@@ -215,24 +219,30 @@ impl Email {
         &self.0
     }
 
-    /// The address that different spellings of one mailbox have in common: without a plus tag, at
-    /// Gmail also without dots. A signal of one person behind two addresses, never a reason to
-    /// refuse an address.
-    #[must_use]
-    pub fn canonical(&self) -> Self {
-        let folded = self.folded();
-        let Some((local, domain)) = folded.rsplit_once('@') else { return self.clone() };
-        let local = local.split_once('+').map_or(local, |(name, _)| name);
-        let gmail = matches!(domain, "gmail.com" | "googlemail.com");
-        let local = if gmail { local.replace('.', "") } else { local.to_owned() };
-        let domain = if gmail { "gmail.com" } else { domain };
-        Self(format!("{local}@{domain}").into())
-    }
-
     /// The form in which addresses are compared.
-    pub(crate) fn folded(&self) -> String {
-        if self.0.is_ascii() { self.0.to_ascii_lowercase() } else { self.0.to_lowercase() }
+    pub(crate) fn folded(&self) -> Cow<'_, str> {
+        if !self.0.is_ascii() {
+            Cow::Owned(self.0.to_lowercase())
+        } else if self.0.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(self.0.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(&self.0)
+        }
     }
+}
+
+/// The address that different spellings of one mailbox have in common, where the folded one is
+/// another spelling: without a plus tag, at Gmail also without dots. A signal of one person behind
+/// two addresses, never a reason to refuse an address.
+pub(crate) fn plain(folded: &str) -> Option<String> {
+    let (local, domain) = folded.rsplit_once('@')?;
+    let name = local.split_once('+').map_or(local, |(name, _)| name);
+    let plain = match domain {
+        "gmail.com" | "googlemail.com" => name.replace('.', "") + "@gmail.com",
+        _ if name.len() == local.len() => return None,
+        _ => format!("{name}@{domain}"),
+    };
+    (plain != folded).then_some(plain)
 }
 
 impl fmt::Debug for Email {
@@ -316,11 +326,13 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_mailbox_have_one_canonical_form() {
-        let canonical = |text| Email::parse(text).map(|email| email.canonical());
-        assert_eq!(canonical("A.d.a+news@GoogleMail.com"), canonical("ada@gmail.com"));
-        assert_eq!(canonical("ada+news@example.com"), canonical("ada@example.com"));
-        assert_ne!(canonical("a.da@example.com"), canonical("ada@example.com"));
+    fn spellings_of_one_mailbox_have_one_plain_address() {
+        let plain = |text: &str| plain(&Email::parse(text).expect("a good address").folded());
+        assert_eq!(plain("A.d.a+news@GoogleMail.com").as_deref(), Some("ada@gmail.com"));
+        assert_eq!(plain("Ada+news@example.com").as_deref(), Some("ada@example.com"));
+        for other in ["ada@gmail.com", "Ada@example.com", "a.da@example.com"] {
+            assert_eq!(plain(other), None, "{other} is plain as it is");
+        }
     }
 
     #[test]

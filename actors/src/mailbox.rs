@@ -4,13 +4,17 @@
 //! it until the answer leaves. Handles find the live actor through a shared slot, because a
 //! restarted one has a new address.
 
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use ractor::ActorRef;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::answers::UnderWay;
 use crate::committer::Delivery;
@@ -136,25 +140,36 @@ impl<M: Send + 'static> Mailbox<M> {
         &self.gate
     }
 
-    /// Sends the message that `make` builds and waits for its answer.
+    /// Sends the message that `make` builds; the future waits for its answer.
     ///
     /// # Errors
     /// [`Failure`] as its variants say; else what the actor answered.
-    pub(crate) async fn ask<T>(
+    pub(crate) fn ask<T>(
         &self,
         now: Timestamp,
         request: Option<UnderWay>,
         make: impl FnOnce(Ask<T>) -> M,
-    ) -> Result<T, Error> {
+    ) -> impl Future<Output = Result<T, Error>> {
+        match self.send(now, request, make) {
+            Ok(answer) => Either::Left(timeout(self.timeout, answer).map(|answer| match answer {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(Failure::Unavailable.into()),
+                Err(_) => Err(Failure::TimedOut.into()),
+            })),
+            Err(failure) => Either::Right(ready(Err(failure.into()))),
+        }
+    }
+
+    fn send<T>(
+        &self,
+        now: Timestamp,
+        request: Option<UnderWay>,
+        make: impl FnOnce(Ask<T>) -> M,
+    ) -> Result<oneshot::Receiver<Result<T, Error>>, Failure> {
         let permit = self.permit()?;
         let (sender, answer) = oneshot::channel();
-        let message = make(Ask { now, request, reply: Reply { sender, _permit: permit } });
-        self.cast(message)?;
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Failure::Unavailable.into()),
-            Err(_) => Err(Failure::TimedOut.into()),
-        }
+        self.cast(make(Ask { now, request, reply: Reply { sender, _permit: permit } }))?;
+        Ok(answer)
     }
 
     /// Sends a message that nobody waits for.

@@ -47,26 +47,27 @@ pub(crate) struct Input {
 
 impl Call {
     /// The JSON object of the body.
-    pub(crate) async fn input(self) -> Result<Input, Problem> {
+    pub(crate) async fn input(&mut self) -> Result<Input, Problem> {
         body::demand_json(&self.parts.headers)?;
+        let (tag, bytes) = self.bytes().await?;
         let client = self.client;
         let origin = (client.told || self.caller.is_none()).then_some(client.address);
-        let (node, tag, bytes) = self.bytes().await?;
-        Ok(Input { node, client, origin, tag, fields: Fields::parse(&bytes)? })
+        let (node, fields) = (Arc::clone(&self.node), Fields::parse(&bytes)?);
+        Ok(Input { node, client, origin, tag, fields })
     }
 
     /// For a POST that takes no input: an empty body or an empty object.
-    pub(crate) async fn no_input(self) -> Result<(Arc<Node>, Option<RequestTag>), Problem> {
-        let (node, tag, bytes) = self.bytes().await?;
+    pub(crate) async fn no_input(&mut self) -> Result<(Arc<Node>, Option<RequestTag>), Problem> {
+        let (tag, bytes) = self.bytes().await?;
         if !bytes.is_empty() {
             Fields::parse(&bytes)?.finish(Some(()))?;
         }
-        Ok((node, tag))
+        Ok((Arc::clone(&self.node), tag))
     }
 
-    async fn bytes(self) -> Result<(Arc<Node>, Option<RequestTag>, Bytes), Problem> {
+    async fn bytes(&mut self) -> Result<(Option<RequestTag>, Bytes), Problem> {
         let Self { node, parts, body, client, caller, .. } = self;
-        let key = idempotency_key(&parts)?;
+        let key = idempotency_key(parts)?;
         let (size, time) = (node.body_bytes_max, node.body_time_max);
         let bytes = body::read(&parts.headers, body, size, time).await?;
         let tag = key.map(|key| {
@@ -79,7 +80,7 @@ impl Call {
                 }
             }
         });
-        Ok((node, tag, bytes))
+        Ok((tag, bytes))
     }
 
     /// The address in the path, where the route has `{email}`.

@@ -1,16 +1,18 @@
 //! One route, and everything that happens to its requests before and after the handler.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter, on_service};
+use futures_util::FutureExt;
+use futures_util::future::Either;
+use tower::service_fn;
 
 use super::accept::Peer;
 use super::answer::Answer;
@@ -112,7 +114,11 @@ impl Routes {
         F: Future<Output = Answer> + Send + 'static,
     {
         let serve = move |endpoint: Arc<Endpoint>| {
-            on(filter, move |request: Request| attend(endpoint, request, handler))
+            let serve = move |request| {
+                attend(Arc::clone(&endpoint), request, handler.clone()).map(Ok::<_, Infallible>)
+            };
+            // As a service and not as a handler: that is one box a request instead of two.
+            on_service(filter, service_fn(serve))
         };
         self.0.push(Route { method, path, access, asks: false, serve: Box::new(serve) });
         self
@@ -146,10 +152,10 @@ impl Routes {
         let other_method = Arc::clone(&unknown);
         router
             .fallback(move |request: Request| {
-                attend(unknown, request, |_| async { Err(Problem::not_found()) })
+                attend(unknown, request, |_| ready(Err(Problem::not_found())))
             })
             .method_not_allowed_fallback(move |request: Request| {
-                attend(other_method, request, |_| async { Err(Problem::method_not_allowed()) })
+                attend(other_method, request, |_| ready(Err(Problem::method_not_allowed())))
             })
     }
 }
@@ -165,25 +171,31 @@ struct Endpoint {
 }
 
 /// From a request to its answer, on every route alike.
-async fn attend<H, F>(endpoint: Arc<Endpoint>, request: Request, handler: H) -> Response
+fn attend<H, F>(
+    endpoint: Arc<Endpoint>,
+    request: Request,
+    handler: H,
+) -> impl Future<Output = Response>
 where
     H: FnOnce(Call) -> F,
     F: Future<Output = Answer>,
 {
     let start = Instant::now();
     let answer = match admit(&endpoint, request) {
-        Ok(call) => survive(handler(call)).await,
-        Err(problem) => Err(problem),
+        Ok(call) => Either::Left(survive(handler(call))),
+        Err(problem) => Either::Right(ready(Err(problem))),
     };
-    let response = answer.unwrap_or_else(|problem| {
-        // A probe that says no is no failed request; whoever probes knows what to do about it.
-        if problem.kind.status.is_server_error() && endpoint.access != Access::Probe {
-            endpoint.node.complaints.note(endpoint.path, problem.kind.code);
-        }
-        problem.into()
-    });
-    endpoint.metrics.record(response.status(), start.elapsed());
-    response
+    answer.map(move |answer| {
+        let response = answer.unwrap_or_else(|problem| {
+            // A probe that says no is no failed request; whoever probes knows what to do about it.
+            if problem.kind.status.is_server_error() && endpoint.access != Access::Probe {
+                endpoint.node.complaints.note(endpoint.path, problem.kind.code);
+            }
+            problem.into()
+        });
+        endpoint.metrics.record(response.status(), start.elapsed());
+        response
+    })
 }
 
 fn admit(endpoint: &Endpoint, request: Request) -> Result<Call, Problem> {
@@ -206,15 +218,11 @@ fn admit(endpoint: &Endpoint, request: Request) -> Result<Call, Problem> {
 }
 
 /// Turns a panic into a problem. The panic hook has logged it; the connection lives on.
-async fn survive(work: impl Future<Output = Answer>) -> Answer {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        // Whatever the handler left half done goes with it: it shares nothing but the engine's
-        // handle, whose messages are sent whole.
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Err(Problem::panicked())))
-    })
-    .await
+fn survive(work: impl Future<Output = Answer>) -> impl Future<Output = Answer> {
+    // Whatever the handler left half done goes with it: it shares nothing but the engine's handle,
+    // whose messages are sent whole.
+    let work = AssertUnwindSafe(work).catch_unwind();
+    work.map(|answer| answer.unwrap_or_else(|_| Err(Problem::panicked())))
 }
 
 #[cfg(test)]

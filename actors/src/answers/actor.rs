@@ -36,9 +36,13 @@ pub(crate) enum Begun {
     Answered(Box<[u8]>),
 }
 
-/// A request under way: a second one with its key is turned away meanwhile.
+/// A request under way: a second one with its key is turned away meanwhile. Boxed, since it travels
+/// with every message and most requests have none.
 #[derive(Debug)]
-pub(crate) struct UnderWay {
+pub(crate) struct UnderWay(Box<Held>);
+
+#[derive(Debug)]
+struct Held {
     tag: RequestTag,
     memory: Mailbox<Message>,
     /// Whether the memory has let it go ahead. Then it is released wherever this ends, also in an
@@ -47,8 +51,12 @@ pub(crate) struct UnderWay {
 }
 
 impl UnderWay {
-    pub(crate) const fn tag(&self) -> RequestTag {
-        self.tag
+    fn new(tag: RequestTag, memory: Mailbox<Message>) -> Self {
+        Self(Box::new(Held { tag, memory, let_in: false }))
+    }
+
+    pub(crate) fn tag(&self) -> RequestTag {
+        self.0.tag
     }
 }
 
@@ -56,11 +64,11 @@ impl UnderWay {
 impl UnderWay {
     /// A request whose end is told to nobody.
     pub(crate) fn simulated(tag: RequestTag) -> Self {
-        Self { tag, memory: Mailbox::new(1, std::time::Duration::ZERO), let_in: false }
+        Self::new(tag, Mailbox::new(1, std::time::Duration::ZERO))
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for Held {
     fn drop(&mut self) {
         if self.let_in {
             // A memory that restarts has forgotten what was under way.
@@ -71,7 +79,7 @@ impl Drop for UnderWay {
 
 impl Handle {
     pub(crate) async fn begin(&self, now: Timestamp, tag: RequestTag) -> Result<Begun, Error> {
-        let under_way = UnderWay { tag, memory: self.0.clone(), let_in: false };
+        let under_way = UnderWay::new(tag, self.0.clone());
         self.0.ask(now, None, |ask| Message::Begin(under_way, ask)).await
     }
 }
@@ -140,10 +148,10 @@ impl Role for Answers {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Begin(mut under_way, ask) => {
-                let begun = self.memory.begin(under_way.tag, ask.now).map(|known| match known {
+                let begun = self.memory.begin(under_way.tag(), ask.now).map(|known| match known {
                     Some(outcome) => Begun::Answered(outcome),
                     None => {
-                        under_way.let_in = true;
+                        under_way.0.let_in = true;
                         Begun::Fresh(under_way)
                     }
                 });

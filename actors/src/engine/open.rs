@@ -1,11 +1,13 @@
 //! Opening, closing and watching an engine.
 
+use std::future::{Future, ready};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::Either;
 use ractor::ActorCell;
 use serde::de::DeserializeOwned;
 use snapshots::{Epochs, Journal, Reader, Section, SledJournal};
@@ -280,9 +282,29 @@ impl Engine {
     }
 
     /// Carries out a request once, however often it is sent with its key.
-    pub(super) async fn once<T, R, F>(
+    pub(super) fn once<T, R, F>(
         &self,
         tag: Option<RequestTag>,
+        run: impl FnOnce(Option<UnderWay>) -> F,
+    ) -> impl Future<Output = Result<T, Error>>
+    where
+        T: DeserializeOwned,
+        R: DeserializeOwned + Into<Error>,
+        F: Future<Output = Result<T, Error>>,
+    {
+        let Some(tag) = tag else {
+            return match self.take_writes() {
+                Ok(()) => Either::Left(run(None)),
+                Err(failure) => Either::Right(Either::Left(ready(Err(failure.into())))),
+            };
+        };
+        // Boxed: most requests carry no key, and every answer under way has room for the larger.
+        Either::Right(Either::Right(Box::pin(self.once_by_key::<T, R, F>(tag, run))))
+    }
+
+    async fn once_by_key<T, R, F>(
+        &self,
+        tag: RequestTag,
         run: impl FnOnce(Option<UnderWay>) -> F,
     ) -> Result<T, Error>
     where
@@ -290,10 +312,6 @@ impl Engine {
         R: DeserializeOwned + Into<Error>,
         F: Future<Output = Result<T, Error>>,
     {
-        let Some(tag) = tag else {
-            self.take_writes()?;
-            return run(None).await;
-        };
         match self.0.answers.begin(self.now(), tag).await? {
             Begun::Fresh(under_way) => {
                 self.take_writes()?;

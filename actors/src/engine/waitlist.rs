@@ -1,6 +1,9 @@
 //! Asking the waitlist and the people book.
 
+use std::future::Future;
 use std::net::IpAddr;
+
+use futures_util::FutureExt;
 
 use crate::entropy;
 use crate::error::Error;
@@ -81,7 +84,11 @@ impl Engine {
     /// # Errors
     /// [`waitlist::Rejection`] when the person is in, the referral code names nobody or the list is
     /// full.
-    pub async fn join(&self, join: Join, tag: Option<RequestTag>) -> Result<Joined, Error> {
+    pub fn join(
+        &self,
+        join: Join,
+        tag: Option<RequestTag>,
+    ) -> impl Future<Output = Result<Joined, Error>> {
         let person = self.identity().person(&join.email);
         let referrer = join.referral_code.as_deref().map(|code| {
             self.identity().index_of_referral_code(code).map_or(Referrer::Unknown, Referrer::Entry)
@@ -101,10 +108,8 @@ impl Engine {
             marks: self.marks(&join.email, join.client),
         };
         let now = self.now();
-        let run = |request| self.0.waitlist.join(now, request, command, sections);
-        let joined = self.once::<_, Rejection, _>(tag, run).await;
-        super::stats::count_join(&joined);
-        joined
+        let run = move |request| self.0.waitlist.join(now, request, command, sections);
+        self.once::<_, Rejection, _>(tag, run).inspect(super::stats::count_join)
     }
 
     /// Somebody's entry and place.

@@ -49,7 +49,8 @@ pub(crate) enum Text<'a> {
 
 impl Text<'_> {
     pub(crate) fn encode(&self) -> Box<[u8]> {
-        let mut out = Vec::with_capacity(128);
+        // As much as it comes to, so that nothing is copied once more to become a box.
+        let mut out = Vec::with_capacity(self.encoded_bytes());
         match self {
             Self::Profile { email, use_case, persona, metadata } => {
                 out.push(PROFILE);
@@ -71,6 +72,19 @@ impl Text<'_> {
             }
         }
         out.into()
+    }
+
+    fn encoded_bytes(&self) -> usize {
+        let strings = match self {
+            Self::Profile { email, use_case, persona, metadata } => {
+                let typed = [email.as_str(), use_case, persona].map(put_bytes);
+                let pairs = metadata.iter().map(|(key, value)| put_bytes(key) + put_bytes(value));
+                typed.into_iter().chain(pairs).sum()
+            }
+            Self::Address(email) => put_bytes(email.as_str()),
+            Self::Note(note) => put_bytes(note),
+        };
+        1 + strings
     }
 }
 
@@ -136,6 +150,12 @@ fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// How many bytes `put` writes.
+fn put_bytes(text: &str) -> usize {
+    let bits = usize::BITS - text.len().leading_zeros();
+    bits.div_ceil(7).max(1) as usize + text.len()
+}
+
 fn take(rest: &mut &[u8]) -> Option<String> {
     take_text(rest).map(str::to_owned)
 }
@@ -173,7 +193,9 @@ mod tests {
                 email: "ada@example.com".to_owned(), use_case: use_case.clone(),
                 persona: persona.clone(), metadata: metadata.clone(),
             };
+            let bytes = text.encoded_bytes();
             let text = text.encode();
+            prop_assert_eq!(bytes, text.len());
             prop_assert_eq!(self::use_case(&text), Some(use_case.as_str()));
             prop_assert_eq!(decode(&text), Some(profile));
         }

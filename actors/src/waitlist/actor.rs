@@ -44,14 +44,14 @@ pub(crate) struct Handle(pub(crate) Mailbox<Message>);
 type Request = Option<UnderWay>;
 
 impl Handle {
-    pub(crate) async fn join(
+    pub(crate) fn join(
         &self,
         now: Timestamp,
         request: Request,
         join: Join,
         sections: Vec<Section>,
-    ) -> Result<Joined, Error> {
-        self.0.ask(now, request, |ask| Message::Join(join, sections, ask)).await
+    ) -> impl Future<Output = Result<Joined, Error>> {
+        self.0.ask(now, request, |ask| Message::Join(join, sections, ask))
     }
 
     pub(crate) async fn boost(

@@ -116,7 +116,9 @@ impl Policy {
     #[must_use]
     pub fn score(&self, persona: Persona, use_case: &str) -> Score {
         let over = self.words_over as usize;
-        let detailed = use_case.split(is_space).filter(|word| !word.is_empty()).nth(over).is_some();
+        // Most texts are too short to have so many words, with a space between each two.
+        let detailed = use_case.len() / 2 >= over
+            && use_case.split(is_space).filter(|word| !word.is_empty()).nth(over).is_some();
         let lower = use_case.to_lowercase();
         let keyword = self.keywords.iter().any(|keyword| lower.contains(keyword.as_str()));
         Score {
@@ -151,6 +153,7 @@ mod tests {
     fn the_twenty_first_word_earns_the_points_for_detail() {
         assert_eq!(score("other", &"w ".repeat(20)), 5);
         assert_eq!(score("other", &"w ".repeat(21)), 15);
+        assert_eq!(score("other", &["w"; 21].join(" ")), 15, "the shortest of them");
         assert_eq!(score("other", &"w\u{1f}\u{a0}\n".repeat(21)), 15);
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn demand_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// A body that announces more than it may be is refused before a byte of it is read.
 pub(crate) async fn read(
     headers: &HeaderMap,
-    mut body: Body,
+    body: &mut Body,
     bytes_max: usize,
     time_max: Duration,
 ) -> Result<Bytes, Problem> {
@@ -36,7 +36,7 @@ pub(crate) async fn read(
         return Err(Problem::too_large(bytes_max));
     }
     let mut patience = Patience { time_max, looked: false, sleep: None };
-    let Some(first) = patience.next(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(first) = patience.next(body).await? else { return Ok(Bytes::new()) };
     if first.len() > bytes_max {
         return Err(Problem::too_large(bytes_max));
     }
@@ -44,7 +44,7 @@ pub(crate) async fn read(
         return Ok(first);
     }
     let mut whole = Vec::from(first);
-    while let Some(more) = patience.next(&mut body).await? {
+    while let Some(more) = patience.next(body).await? {
         if whole.len() + more.len() > bytes_max {
             return Err(Problem::too_large(bytes_max));
         }
@@ -137,9 +137,9 @@ mod tests {
     #[tokio::test]
     async fn a_body_up_to_the_limit_is_read_and_one_byte_more_is_not() {
         let headers = HeaderMap::new();
-        let whole = read(&headers, Body::from("12345"), 5, TIME).await.expect("it fits");
+        let whole = read(&headers, &mut Body::from("12345"), 5, TIME).await.expect("it fits");
         assert_eq!(whole, "12345");
-        let over = read(&headers, Body::from("123456"), 5, TIME).await;
+        let over = read(&headers, &mut Body::from("123456"), 5, TIME).await;
         assert_eq!(status(over), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
@@ -147,13 +147,13 @@ mod tests {
     async fn a_body_that_announces_too_much_is_refused_unread() {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("99999999999"));
-        let refused = read(&headers, Body::new(Silent), 5, Duration::from_secs(60)).await;
+        let refused = read(&headers, &mut Body::new(Silent), 5, Duration::from_secs(60)).await;
         assert_eq!(status(refused), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[tokio::test]
     async fn a_body_that_does_not_arrive_is_given_up() {
-        let slow = read(&HeaderMap::new(), Body::new(Silent), 5, TIME).await;
+        let slow = read(&HeaderMap::new(), &mut Body::new(Silent), 5, TIME).await;
         assert_eq!(status(slow), StatusCode::REQUEST_TIMEOUT);
     }
 }
