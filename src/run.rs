@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::backup;
-use crate::config::{Config, Server};
+use crate::config::{Config, Server, Storage};
 use crate::descriptors;
 use crate::disposable;
 use crate::http::accept::{self, Limits};
@@ -109,7 +109,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let (keys, identity) = directory(&config.storage.dir)?;
     let disposable = disposable_domains(&config.fraud.disposable_domains)?;
     let options = options(&config, export.as_ref(), &disposable);
-    let (engine, recovery) = Engine::open(options, identity).await?;
+    let (engine, recovery) = open(&config.storage, options, identity).await?;
     sweep(&config.storage.dir)?;
     let listeners = listen(&config.server, config.limits.connections).await?;
     announce(&config, &keys, &listeners, &recovery);
@@ -216,6 +216,17 @@ fn directory(path: &Path) -> Result<(Keyring, Identity), RunError> {
     let keys = Keyring::open(path).map_err(wrong)?;
     let secret = keys::identity_secret(path).map_err(wrong)?;
     Ok((keys, Identity::new(&secret)))
+}
+
+async fn open(
+    storage: &Storage,
+    options: Options,
+    identity: Identity,
+) -> Result<(Engine, Recovery), RunError> {
+    if storage.one_core {
+        snapshots::use_one_core();
+    }
+    Ok(Engine::open(options, identity).await?)
 }
 
 fn disposable_domains(file: &str) -> Result<disposable::Source, RunError> {

@@ -4,7 +4,7 @@
 //! it until the answer leaves. Handles find the live actor through a shared slot, because a
 //! restarted one has a new address.
 
-use std::future::{Future, ready};
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;

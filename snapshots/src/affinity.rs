@@ -4,25 +4,29 @@
 //! wake one another in a chain, and the committing thread waits at its end. Across cores each link
 //! interrupts another one; on one core it is a mere switch. Where the system does not allow it,
 //! only speed is lost.
+//!
+//! sled's pool is one for the process and starts with the first database. So this is settled once
+//! for the process too, before the first journal is opened.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Runs `work` on the core of [`share_core`]. Threads that it starts stay there; the caller is
-/// afterwards where it was.
-pub(crate) fn on_shared_core<T>(work: impl FnOnce() -> T) -> T {
-    let before = sched_getaffinity(None);
-    share_core();
-    let done = work();
-    if let Ok(before) = before {
-        // A mask that the system has just given; what could fail has failed before.
-        let _ = sched_setaffinity(None, &before);
-    }
-    done
+static WANTED: AtomicBool = AtomicBool::new(false);
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on sled's threads, if they have not been started yet, and whoever calls [`share_core`]
+/// stay on one core: the last of those that the process is allowed, since systems tend to put their
+/// own work on the first.
+pub fn use_one_core() {
+    WANTED.store(true, Ordering::Relaxed);
 }
 
-/// Keeps the calling thread on the core of sled's threads: the last of those that are allowed,
-/// since systems tend to put their own work on the first.
+/// Keeps the calling thread on that core, if there is to be one.
 pub fn share_core() {
+    if !WANTED.load(Ordering::Relaxed) {
+        return;
+    }
     let Ok(allowed) = sched_getaffinity(None) else { return };
     let last = (0..CpuSet::MAX_CPU).rev().find(|&core| allowed.is_set(core));
     if let Some(last) = last {
@@ -32,55 +36,25 @@ pub fn share_core() {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{fs, thread};
-
-    use super::*;
-    use crate::store::{SledStore, Store as _};
-
-    fn cores() -> Vec<usize> {
-        let allowed = sched_getaffinity(None).expect("the system tells");
-        (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect()
+/// Opens a database of sled's, the first one on that core: threads stay where they were started.
+pub(crate) fn opening<T, E>(open: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    if STARTED.load(Ordering::Relaxed) {
+        return open();
     }
+    let _caller = Returning(sched_getaffinity(None).ok());
+    share_core();
+    let opened = open();
+    STARTED.fetch_or(opened.is_ok(), Ordering::Relaxed);
+    opened
+}
 
-    #[test]
-    fn a_thread_that_is_started_there_stays_and_the_starter_goes_on_as_before() {
-        let before = cores();
-        let started = on_shared_core(|| thread::spawn(cores).join().expect("no panic"));
-        assert_eq!(started, before[before.len() - 1..]);
-        assert_eq!(cores(), before);
-    }
+/// Puts the thread back to where it was.
+struct Returning(Option<CpuSet>);
 
-    #[test]
-    fn the_threads_of_the_store_are_there() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let store = SledStore::open(&dir.path().join("1"), 1 << 20).expect("opens");
-        store.insert(b"key", b"frame").and_then(|()| store.commit()).expect("takes a frame");
-        let tasks = fs::read_dir("/proc/self/task").expect("the threads of this process");
-        let mut pool = 0;
-        for task in tasks.map(|task| task.expect("a thread").path()) {
-            // Threads of other tests may end meanwhile.
-            let Ok(name) = fs::read_to_string(task.join("comm")) else { continue };
-            if name.starts_with("sled-io") {
-                let status = fs::read_to_string(task.join("status")).expect("its state");
-                let allowed =
-                    status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-                let last = cores().pop().map(|core| core.to_string());
-                assert_eq!(allowed.map(str::trim), last.as_deref());
-                pool += 1;
-            }
+impl Drop for Returning {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = sched_setaffinity(None, before);
         }
-        assert!(pool > 0, "sled has a pool");
-    }
-
-    #[test]
-    fn whoever_shares_the_core_is_on_the_same_one() {
-        let last = cores().pop();
-        let shared = thread::spawn(|| {
-            share_core();
-            cores()
-        });
-        assert_eq!(shared.join().expect("no panic"), Vec::from_iter(last));
     }
 }

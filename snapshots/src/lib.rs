@@ -58,7 +58,7 @@ mod store;
 mod verify;
 mod watermark;
 
-pub use affinity::share_core;
+pub use affinity::{share_core, use_one_core};
 pub use epochs::{Epochs, Progress};
 pub use error::Error;
 pub use files::free_bytes;

@@ -18,9 +18,8 @@ use std::time::{Duration, Instant};
 
 use sled::{Db, IVec};
 
-use crate::affinity::on_shared_core;
 use crate::runway::Runway;
-use crate::{Error, FRAME_BYTES_MAX, files};
+use crate::{Error, FRAME_BYTES_MAX, affinity, files};
 
 /// sled keeps its own lock a moment longer than its handle, on a thread of its pool.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -67,8 +66,7 @@ pub(crate) struct SledStore {
 impl SledStore {
     /// Opens or creates the database at `path` and makes it durable as it is.
     pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<SledStore, Error> {
-        // sled starts the threads of its pool with the first thing that it has for them.
-        on_shared_core(|| Self::open_here(path, cache_bytes))
+        affinity::opening(|| Self::open_here(path, cache_bytes))
     }
 
     fn open_here(path: &Path, cache_bytes: u64) -> Result<SledStore, Error> {

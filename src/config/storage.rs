@@ -17,6 +17,8 @@ pub struct Storage {
     pub accept_loss: bool,
     /// The page cache of the journal's store: 256 shards, each large enough for one page.
     pub cache_bytes: u64,
+    /// Whether the threads that write the journal stay on the last core that the process may use.
+    pub one_core: bool,
 }
 
 impl Default for Storage {
@@ -26,6 +28,7 @@ impl Default for Storage {
             free_min_bytes: 256 << 20,
             accept_loss: false,
             cache_bytes: 56 << 20,
+            one_core: true,
         }
     }
 }
@@ -35,4 +38,5 @@ pub(super) const RULES: &[Rule] = &[
     Rule::whole("storage.free_min_bytes", 0, 1 << 50),
     Rule::flag("storage.accept_loss"),
     Rule::whole("storage.cache_bytes", 52 << 20, 1 << 40),
+    Rule::flag("storage.one_core"),
 ];

@@ -1,7 +1,7 @@
 //! One route, and everything that happens to its requests before and after the handler.
 
 use std::convert::Infallible;
-use std::future::{Future, ready};
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, LogLevel};
 
 /// Starts logging to stderr, once for the process; a second call changes nothing.
 ///
@@ -19,9 +19,8 @@ pub fn start(config: &Log) {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    // ractor keeps a span around each actor, which is entered with every message.
-    let level = || EnvFilter::new(format!("{},ractor=warn", config.level.as_str()));
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level());
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(directives(config.level)));
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(stderr);
     let started = if json {
@@ -35,5 +34,40 @@ pub fn start(config: &Log) {
             let place = panic.location().map(ToString::to_string);
             tracing::error!(place, "panicked; please report this");
         }));
+    }
+}
+
+/// What is logged at a level. ractor keeps a span around each actor at `info`, which is entered and
+/// left with every message; it is there from `debug` on.
+fn directives(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Info => "info,ractor=warn",
+        LogLevel::Error | LogLevel::Warn | LogLevel::Debug | LogLevel::Trace => level.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn spans_around_actors_are_there_from_debug_on() {
+        let levels =
+            [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+        let spans = levels.map(|level| {
+            let registry = tracing_subscriber::registry().with(EnvFilter::new(directives(level)));
+            tracing::subscriber::with_default(registry, || {
+                tracing::callsite::rebuild_interest_cache();
+                let (of_ractor, ours) = (
+                    tracing::span_enabled!(target: "ractor::actor", Level::INFO),
+                    tracing::enabled!(target: "vobee", Level::INFO),
+                );
+                (of_ractor, ours)
+            })
+        });
+        assert_eq!(spans.map(|(of_ractor, _)| of_ractor), [false, false, false, true, true]);
+        assert_eq!(spans.map(|(_, ours)| ours), [false, false, true, true, true]);
     }
 }

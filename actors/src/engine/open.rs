@@ -1,6 +1,6 @@
 //! Opening, closing and watching an engine.
 
-use std::future::{Future, ready};
+use std::future::ready;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Asking the waitlist and the people book.
 
-use std::future::Future;
 use std::net::IpAddr;
 
 use futures_util::FutureExt;
@@ -79,7 +78,8 @@ pub struct Page {
 }
 
 impl Engine {
-    /// A place for somebody, or the place that the person has.
+    /// A place for somebody, or the place that the person has. Sent when it is called, within a
+    /// runtime; what comes back waits for the answer.
     ///
     /// # Errors
     /// [`waitlist::Rejection`] when the person is in, the referral code names nobody or the list is

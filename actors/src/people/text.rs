@@ -193,9 +193,10 @@ mod tests {
                 email: "ada@example.com".to_owned(), use_case: use_case.clone(),
                 persona: persona.clone(), metadata: metadata.clone(),
             };
-            let bytes = text.encoded_bytes();
+            for text in [&text, &Text::Address(&email), &Text::Note(&use_case)] {
+                prop_assert_eq!(text.encode().len(), text.encoded_bytes());
+            }
             let text = text.encode();
-            prop_assert_eq!(bytes, text.len());
             prop_assert_eq!(self::use_case(&text), Some(use_case.as_str()));
             prop_assert_eq!(decode(&text), Some(profile));
         }
