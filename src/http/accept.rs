@@ -143,6 +143,9 @@ fn builder(header_read: Duration) -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(header_read)
         .max_buf_size(BUFFER_BYTES_MAX)
+        // Whoever has sent a request and says that no more comes gets its answer. And nothing is
+        // read while an answer is made, which would cost a new buffer for each request.
+        .half_close(true)
         // Head and body copied into one buffer: for answers of some hundred bytes one plain write
         // is cheaper than a vectored one. `pipeline_flush` stays off: with it, an answer waits for
         // the rest of a half-sent next request, and the 400 for a malformed one is never sent.

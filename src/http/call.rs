@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use actors::{Email, InviteCode, PersonId, RequestTag, Uuid};
@@ -23,14 +24,26 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 const KEY_CHARACTERS_MAX: usize = 255;
 
-/// A request, who sent it, and what answers it.
-pub(crate) struct Call {
+/// A request, who sent it, and what answers it. In a box, because handlers are futures that move it
+/// about and keep room for it, and because it goes before its answer is there.
+pub(crate) struct Call(Box<Received>);
+
+/// What there is of a request that has been let in.
+pub(crate) struct Received {
     pub(crate) node: Arc<Node>,
     pub(crate) service: Service,
     pub(crate) parts: Parts,
     pub(crate) body: Body,
     pub(crate) client: Client,
     pub(crate) caller: Option<Caller>,
+}
+
+impl Deref for Call {
+    type Target = Received;
+
+    fn deref(&self) -> &Received {
+        &self.0
+    }
 }
 
 /// The input of a POST.
@@ -46,8 +59,13 @@ pub(crate) struct Input {
 }
 
 impl Call {
-    /// The JSON object of the body.
-    pub(crate) async fn input(&mut self) -> Result<Input, Problem> {
+    pub(crate) fn new(received: Received) -> Self {
+        Self(Box::new(received))
+    }
+
+    /// The JSON object of the body. The call ends with it: the answer may take its time, and what
+    /// the caller sent would keep the connection's read buffer, and go cold, for as long.
+    pub(crate) async fn input(mut self) -> Result<Input, Problem> {
         body::demand_json(&self.parts.headers)?;
         let (tag, bytes) = self.bytes().await?;
         let client = self.client;
@@ -56,8 +74,9 @@ impl Call {
         Ok(Input { node, client, origin, tag, fields })
     }
 
-    /// For a POST that takes no input: an empty body or an empty object.
-    pub(crate) async fn no_input(&mut self) -> Result<(Arc<Node>, Option<RequestTag>), Problem> {
+    /// For a POST that takes no input: an empty body or an empty object. The call ends with it, as
+    /// with [`input`](Self::input).
+    pub(crate) async fn no_input(mut self) -> Result<(Arc<Node>, Option<RequestTag>), Problem> {
         let (tag, bytes) = self.bytes().await?;
         if !bytes.is_empty() {
             Fields::parse(&bytes)?.finish(Some(()))?;
@@ -66,7 +85,7 @@ impl Call {
     }
 
     async fn bytes(&mut self) -> Result<(Option<RequestTag>, Bytes), Problem> {
-        let Self { node, parts, body, client, caller, .. } = self;
+        let Received { node, parts, body, client, caller, .. } = self.0.as_mut();
         let key = idempotency_key(parts)?;
         let (size, time) = (node.body_bytes_max, node.body_time_max);
         let bytes = body::read(&parts.headers, body, size, time).await?;
@@ -117,6 +136,7 @@ impl Call {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, Problem> {
         let Path(text) = self
+            .0
             .parts
             .extract::<Path<String>>()
             .await

@@ -17,7 +17,7 @@ use tower::service_fn;
 use super::accept::Peer;
 use super::answer::Answer;
 use super::auth::Access;
-use super::call::Call;
+use super::call::{Call, Received};
 use super::error::Problem;
 use super::metrics::RouteMetrics;
 use super::node::Node;
@@ -214,7 +214,8 @@ fn admit(endpoint: &Endpoint, request: Request) -> Result<Call, Problem> {
     if !endpoint.asks && parts.uri.query().is_some() {
         Query::parse(parts.uri.query()).finish()?;
     }
-    Ok(Call { node: Arc::clone(node), service: endpoint.service, parts, body, client, caller })
+    let (node, service) = (Arc::clone(node), endpoint.service);
+    Ok(Call::new(Received { node, service, parts, body, client, caller }))
 }
 
 /// Turns a panic into a problem. The panic hook has logged it; the connection lives on.

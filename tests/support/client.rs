@@ -1,7 +1,7 @@
 //! HTTP/1.1 over one kept-alive connection, and nothing that a test does not need.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -144,6 +144,11 @@ impl Client {
     /// Sends bytes as they are.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Says that nothing more will come, and goes on listening.
+    pub(crate) fn finish_writing(&mut self) -> io::Result<()> {
+        self.stream.get_mut().shutdown(Shutdown::Write)
     }
 
     /// Sends a byte now and then until there is an answer.

@@ -44,7 +44,7 @@ pub(in crate::http) struct Generated<'a> {
     gate: &'static str,
 }
 
-pub(in crate::http) async fn generate(mut call: Call) -> Answer {
+pub(in crate::http) async fn generate(call: Call) -> Answer {
     let Input { node, tag, mut fields, .. } = call.input().await?;
     let count = fields.integer("batch_size", 1..=BATCH_SIZE_MAX);
     let batch_id = fields.optional_parsed("batch_id", batch_id);
@@ -96,7 +96,7 @@ pub(in crate::http) struct Redeemed<'a> {
     already_redeemed: bool,
 }
 
-pub(in crate::http) async fn redeem(mut call: Call) -> Answer {
+pub(in crate::http) async fn redeem(call: Call) -> Answer {
     let Input { node, client, origin, tag, mut fields } = call.input().await?;
     let code = fields.parsed("code", |text| InviteCode::parse(text, &node.code_prefix));
     let email = fields.parsed("email", Email::parse);
@@ -141,7 +141,7 @@ pub(in crate::http) struct Reserved {
     already_reserved: bool,
 }
 
-pub(in crate::http) async fn reserve(mut call: Call) -> Answer {
+pub(in crate::http) async fn reserve(call: Call) -> Answer {
     let Input { node, client, origin, tag, mut fields } = call.input().await?;
     let code = fields.parsed("code", |text| InviteCode::parse(text, &node.code_prefix));
     let email = fields.parsed("email", Email::parse);

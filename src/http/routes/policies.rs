@@ -10,7 +10,7 @@ use crate::http::call::{Call, Input};
 use crate::policies::{COUNT_MAX, LIMIT_DEFAULT, Report, TOP_DEFAULT};
 
 /// Takes the keys of `[waitlist.scoring]`; those that are absent are as configured.
-pub(in crate::http) async fn simulate(mut call: Call) -> Answer {
+pub(in crate::http) async fn simulate(call: Call) -> Answer {
     let Input { node, mut fields, .. } = call.input().await?;
     let policy = fields.object("policy", |fields| Some(policy(fields, node.engine.scoring())));
     let top = fields.optional_integer("top", 1..=COUNT_MAX).unwrap_or(TOP_DEFAULT);

@@ -26,7 +26,7 @@ pub(in crate::http) struct Accepted {
     accepted: u32,
 }
 
-pub(in crate::http) async fn observe(mut call: Call) -> Answer {
+pub(in crate::http) async fn observe(call: Call) -> Answer {
     let Input { node, tag, mut fields, .. } = call.input().await?;
     let identity = node.engine.identity();
     let events = fields.items("events", EVENTS_MAX, |event: &mut Fields| {
@@ -165,7 +165,7 @@ pub(in crate::http) async fn trust_score(call: Call) -> Answer {
 }
 
 /// Overrides measured rates for a while, and answers with what holds now.
-pub(in crate::http) async fn drill(mut call: Call) -> Answer {
+pub(in crate::http) async fn drill(call: Call) -> Answer {
     let Input { node, tag, mut fields, .. } = call.input().await?;
     let minutes = fields.integer("for_minutes", 0..=i64::from(DRILL_MINUTES_MAX));
     let names = ["churn_rate", "fraud_rate", "engagement_rate"];
@@ -213,7 +213,7 @@ pub(in crate::http) struct Rates {
     sample_size: Sample,
 }
 
-pub(in crate::http) async fn evaluate_gate(mut call: Call) -> Answer {
+pub(in crate::http) async fn evaluate_gate(call: Call) -> Answer {
     let (node, tag) = call.no_input().await?;
     let trust = node.engine.evaluate(tag).await?;
     ok(&Evaluated {

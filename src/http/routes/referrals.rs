@@ -28,7 +28,7 @@ pub(in crate::http) struct Shared {
     already_shared: bool,
 }
 
-pub(in crate::http) async fn share(mut call: Call) -> Answer {
+pub(in crate::http) async fn share(call: Call) -> Answer {
     let Input { node, tag, mut fields, .. } = call.input().await?;
     let inviter = fields.parsed("inviter_email", Email::parse);
     let recipient = fields.parsed("recipient_email", Email::parse);
@@ -100,7 +100,7 @@ impl<'a> From<&'a Milestone> for Next<'a> {
     }
 }
 
-pub(in crate::http) async fn earn(mut call: Call) -> Answer {
+pub(in crate::http) async fn earn(call: Call) -> Answer {
     let Input { node, tag, mut fields, .. } = call.input().await?;
     let email = fields.parsed("user_email", Email::parse);
     let earned = node.engine.earn(fields.finish(email)?, tag).await?;

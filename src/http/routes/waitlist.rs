@@ -69,7 +69,7 @@ pub(in crate::http) struct Joined<'a> {
     person_token: Option<String>,
 }
 
-pub(in crate::http) async fn join(mut call: Call) -> Answer {
+pub(in crate::http) async fn join(call: Call) -> Answer {
     let Input { node, origin, tag, mut fields, .. } = call.input().await?;
     let email = fields.parsed("email", Email::parse);
     let use_case = fields.text("use_case", 1..=USE_CASE_CHARACTERS_MAX);
@@ -89,7 +89,8 @@ pub(in crate::http) async fn join(mut call: Call) -> Answer {
         metadata,
         client: origin,
     });
-    let joined = node.engine.join(fields.finish(whole)?, tag).await?;
+    let join = fields.finish(whole)?;
+    let joined = node.engine.join(join, tag).await?;
     let (standing, already) = (&joined.standing, joined.already);
     let status = if already { StatusCode::OK } else { StatusCode::CREATED };
     let token = (!already).then(|| node.engine.identity().token(standing.person));
@@ -307,7 +308,7 @@ pub(in crate::http) struct Invite {
     code: String,
 }
 
-pub(in crate::http) async fn invite(mut call: Call) -> Answer {
+pub(in crate::http) async fn invite(call: Call) -> Answer {
     let Input { node, tag, mut fields, .. } = call.input().await?;
     let count = fields.integer("count", 1..=WAVE_MAX);
     let batch_id = fields.optional_parsed("batch_id", batch_id);
