@@ -213,10 +213,10 @@ async fn attend<S, B>(
     if late && !parts.read_buf.is_empty() {
         let _ = stream.try_write(SLOW);
     }
-    if !draining {
-        // Whether the client has gone or goes on sending is all the same now.
-        let _ = tokio::time::timeout(LINGER, linger(&mut stream)).await;
-    }
+    // Whether the client has gone or goes on sending is all the same now. At the end of everything
+    // there is no time to wait for more than what has come.
+    let patience = if draining { Duration::ZERO } else { LINGER };
+    let _ = tokio::time::timeout(patience, linger(&mut stream)).await;
 }
 
 /// Says that no more comes, and takes in what the client still sends. Closing with unread bytes
@@ -259,7 +259,39 @@ where
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::sync::Notify;
+
     use super::*;
+
+    #[tokio::test]
+    async fn who_sends_on_while_the_node_stops_gets_the_answer_and_an_orderly_end() {
+        const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell, wait) = (Arc::clone(&asked), Arc::clone(&go));
+        let handler = async move || {
+            tell.notify_one();
+            wait.notified().await;
+            "done"
+        };
+        let router = Router::new().route("/", get(handler));
+        let (shutdown, patience) = (Shutdown::new(), Duration::from_secs(60));
+        let limits = Limits::new(1, patience, patience, patience);
+        let serving = tokio::spawn(serve(listener, router, limits, shutdown.clone()));
+        let mut client = TcpStream::connect(address).await.expect("a connection");
+        client.write_all(REQUEST).await.expect("the first request");
+        asked.notified().await;
+        client.write_all(REQUEST).await.expect("the second one, which nobody will read");
+        shutdown.request();
+        go.notify_one();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.expect("an end and no reset");
+        assert!(answer.ends_with(b"done"), "{}", String::from_utf8_lossy(&answer));
+        serving.await.expect("the node stops");
+    }
 
     fn body_matches_its_length(raw: &[u8]) {
         let text = std::str::from_utf8(raw).expect("constant answers are text");

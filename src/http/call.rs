@@ -25,7 +25,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const KEY_CHARACTERS_MAX: usize = 255;
 
 /// A request, who sent it, and what answers it. In a box, because handlers are futures that move it
-/// about and keep room for it, and because it goes before its answer is there.
+/// about and keep room for it.
 pub(crate) struct Call(Box<Received>);
 
 /// What there is of a request that has been let in.

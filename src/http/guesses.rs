@@ -81,8 +81,8 @@ pub(crate) struct Guesses {
     wrong: Counter,
 }
 
-/// A code that is being looked up. Dropped before it is known what it was, because who sent it has
-/// gone, it counts as a wrong one for that address, and not for all.
+/// A code that is being looked up. Dropped before it is known what it was, by a panic or because
+/// the node stops, it counts as a wrong one for that address, and not for all.
 pub(crate) struct Guess<'a> {
     guesses: &'a Guesses,
     place: Option<&'a Tally>,
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_does_not_wait_for_the_answer_has_guessed() {
+    fn a_code_of_which_nobody_learns_what_it_was_counts_for_its_address_alone() {
         let guesses = guesses(1, 1);
         drop(guesses.count_at(client("203.0.113.9"), WINDOW).expect("within the budget"));
         assert!(guesses.count_at(client("203.0.113.9"), WINDOW).is_err());

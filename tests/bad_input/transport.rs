@@ -5,7 +5,7 @@ use std::io;
 use serde_json::json;
 
 use crate::support::document::assert_documented;
-use crate::support::{Answer, Client};
+use crate::support::{Answer, Client, Server};
 
 use super::witness::{MARKER, Witness};
 
@@ -255,6 +255,22 @@ fn what_is_no_http_is_refused_and_let_go() {
 fn assert_closed(client: &mut Client) {
     let after = client.read_answer().expect_err("nothing comes after the last answer");
     assert_ne!(after.kind(), io::ErrorKind::WouldBlock, "the connection stays open");
+}
+
+#[test]
+fn a_client_that_closes_its_half_behind_a_request_gets_the_answer() {
+    let server = Server::start();
+    let body = json!({"email": "user@example.com", "use_case": "x", "persona": "x"}).to_string();
+    let request = format!(
+        "POST {JOIN} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut client = server.public();
+    client.write(request.as_bytes()).expect("the node takes a small request");
+    client.finish_writing().expect("half a connection can be closed");
+    assert_eq!(client.read_answer().expect("an answer").status, 201);
+    assert_closed(&mut client);
 }
 
 #[test]

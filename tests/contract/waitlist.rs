@@ -42,21 +42,6 @@ fn a_join_is_answered_with_the_place_and_all_that_goes_with_it() {
 }
 
 #[test]
-fn who_sends_a_request_and_says_that_no_more_will_come_gets_the_answer() {
-    let server = Server::start();
-    let body = wants("user@example.com").to_string();
-    let request = format!(
-        "POST {JOIN} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut client = server.public();
-    client.write(request.as_bytes()).expect("the node takes a small request");
-    client.finish_writing().expect("half a connection can be closed");
-    assert_eq!(client.read_answer().expect("an answer").status, 201);
-}
-
-#[test]
 fn joining_again_gives_the_same_place_and_overwrites_nothing() {
     let server = Server::start();
     let mut public = server.public();

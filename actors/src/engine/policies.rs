@@ -32,7 +32,7 @@ impl Engine {
 
     /// Where everybody would stand under another policy; see [`policies`](crate::policies). The
     /// list and the texts are copied piece by piece, the work is done on a thread behind all
-    /// others. Whoever gives up waiting ends it.
+    /// others. Dropping the future ends it.
     ///
     /// # Errors
     /// [`Failure::Busy`] while another simulation runs; another [`Failure`] when an actor does not
