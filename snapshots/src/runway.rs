@@ -9,13 +9,17 @@
 //! cover anything of its own. Where there is no room for them, only speed is lost.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// As much of a segment's header as tells whether sled has begun to fill it.
 const LOOK_BYTES: usize = 16;
+
+/// Bytes of zeros that are written at once: few enough for the processor's cache. A whole segment
+/// of them is memory that the system has to clear first.
+const ZEROS_AT_ONCE: usize = 64 * 1024;
 
 pub(crate) struct Runway {
     file: File,
@@ -39,8 +43,10 @@ impl Runway {
         }
         let len = self.file.metadata()?.len();
         let end = (len + self.segment_bytes).next_multiple_of(self.segment_bytes);
-        let zeros = usize::try_from(end - len).expect("two segments fit into memory");
-        (&self.file).write_all(&vec![0; zeros])?;
+        let mut zeros = io::repeat(0).take(end - len);
+        let mut file = BufWriter::with_capacity(ZEROS_AT_ONCE, &self.file);
+        io::copy(&mut zeros, &mut file)?;
+        file.flush()?;
         self.end.store(end, Ordering::Relaxed);
         Ok(())
     }

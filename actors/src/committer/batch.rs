@@ -44,3 +44,10 @@ pub(super) struct Gathering {
     pub(super) records: Vec<Committed>,
     pub(super) tickets: Vec<(Seq, Ticket)>,
 }
+
+/// The lists of a batch that has been announced: empty, with their room.
+#[derive(Default)]
+pub(super) struct Emptied {
+    pub(super) records: Vec<Committed>,
+    pub(super) tickets: Vec<(Seq, Ticket)>,
+}

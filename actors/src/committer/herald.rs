@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ids::Seq;
 
-use super::batch::{Committed, Delivery};
+use super::batch::{Committed, Delivery, Emptied};
 use super::thread::Shared;
 use super::tickets::{Receipt, Ticket};
 
@@ -43,11 +43,13 @@ pub(super) enum Tidings {
 pub(super) struct Herald {
     shared: Arc<Shared>,
     followers: Vec<(Follower, Arc<AtomicUsize>)>,
+    /// The newest batch, which followers may still be reading.
+    delivered: Arc<Vec<Committed>>,
 }
 
 impl Herald {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, followers: Vec::new() }
+        Self { shared, followers: Vec::new(), delivered: Arc::default() }
     }
 
     pub(super) async fn run(mut self, mut tidings: mpsc::Receiver<Tidings>) {
@@ -59,8 +61,8 @@ impl Herald {
     pub(super) async fn tell(&mut self, tidings: Tidings) {
         match tidings {
             Tidings::Committed { records, tickets, link } => {
-                self.announce(records, tickets, link).await;
-                self.shared.on_announced();
+                let emptied = self.announce(records, tickets, link).await;
+                self.shared.on_announced(emptied);
             }
             Tidings::Follow { follower, from } => {
                 self.followers.push((follower, Arc::default()));
@@ -70,23 +72,30 @@ impl Herald {
         }
     }
 
-    async fn announce(&mut self, records: Vec<Committed>, tickets: Vec<(Seq, Ticket)>, link: Link) {
+    async fn announce(
+        &mut self,
+        mut records: Vec<Committed>,
+        mut tickets: Vec<(Seq, Ticket)>,
+        link: Link,
+    ) -> Emptied {
         let first = records.first().map_or(Seq::MAX, |record| record.seq);
         if let Some(newest) = records.last().map(|record| record.seq) {
-            self.deliver(records).await;
+            records = self.deliver(records).await;
             self.shared.durable.store(newest, Ordering::Release);
         }
-        for (seq, ticket) in tickets {
+        for (seq, ticket) in tickets.drain(..) {
             debug_assert!(seq <= self.shared.durable.load(Ordering::Relaxed));
             let (chain_before, chain) = (link.before, link.after);
             ticket.release((seq >= first).then_some(Receipt { seq, chain_before, chain }));
         }
+        Emptied { records, tickets }
     }
 
     /// Hands the batch to every follower that it matters to, before its answers are released, so
     /// that whoever gets one and asks another domain next sees the consequences. Followers that
-    /// have died are forgotten: they follow again when they are back.
-    async fn deliver(&mut self, records: Vec<Committed>) {
+    /// have died are forgotten: they follow again when they are back. Returns the list of the batch
+    /// before, empty, if everybody has read it.
+    async fn deliver(&mut self, records: Vec<Committed>) -> Vec<Committed> {
         let records = Arc::new(records);
         let mut index = 0;
         while let Some((follower, outstanding)) = self.followers.get(index) {
@@ -105,6 +114,10 @@ impl Herald {
                 self.followers.swap_remove(index);
             }
         }
+        let before = std::mem::replace(&mut self.delivered, records);
+        let mut emptied = Arc::into_inner(before).unwrap_or_default();
+        emptied.clear();
+        emptied
     }
 }
 

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::ids::{Seq, Timestamp};
 use crate::request::RequestTag;
 
-use super::batch::{Committed, Gathering};
+use super::batch::{Committed, Emptied, Gathering};
 use super::herald::{Follower, Herald, Link, Tidings};
 use super::tickets::Ticket;
 
@@ -23,8 +23,10 @@ use super::tickets::Ticket;
 const COMMIT_SECONDS_MAX: u64 = 30;
 /// Batches that are durable and not yet announced, at most.
 const UNANNOUNCED_MAX: usize = 64;
-/// Room that a batch's buffers keep between batches, in bytes.
+/// Room that a batch's buffer keeps between batches, in bytes.
 const KEPT_BYTES_MAX: usize = 1 << 20;
+/// Room that a batch's lists keep between batches, in records and in answers.
+const KEPT_RECORDS_MAX: usize = 4_096;
 
 /// Says once why the engine must end.
 #[derive(Clone, Debug)]
@@ -58,6 +60,9 @@ impl Fatal {
 #[derive(Default)]
 struct Inbox {
     gathering: Gathering,
+    /// For the next batch. Lists of its own would be allocated by one thread and freed by another
+    /// for each batch, and grow while everybody waits for the lock.
+    emptied: Emptied,
     followers: Followers,
     /// Who waits for the epoch to end.
     rotations: Vec<Rotation>,
@@ -80,13 +85,10 @@ impl Inbox {
         awaited || self.closing && unwritten
     }
 
-    /// Everything that has gathered. The next batch is likely to be as large.
+    /// Everything that has gathered; the next batch gets the buffer.
     fn take(&mut self, spare: snapshots::Batch) -> Turn {
-        let next = Gathering {
-            bytes: spare,
-            records: Vec::with_capacity(self.gathering.records.len()),
-            tickets: Vec::with_capacity(self.gathering.tickets.len()),
-        };
+        let Emptied { records, tickets } = std::mem::take(&mut self.emptied);
+        let next = Gathering { bytes: spare, records, tickets };
         let batch = std::mem::replace(&mut self.gathering, next);
         let followers = std::mem::take(&mut self.followers);
         (batch, followers, std::mem::take(&mut self.rotations))
@@ -107,9 +109,12 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The herald is done with a batch: the next may begin.
-    pub(super) fn on_announced(&self) {
+    pub(super) fn on_announced(&self, emptied: Emptied) {
         let mut inbox = self.inbox();
         inbox.unannounced -= 1;
+        if emptied.records.capacity().max(emptied.tickets.capacity()) <= KEPT_RECORDS_MAX {
+            inbox.emptied = emptied;
+        }
         if inbox.has_work() || inbox.closing {
             self.wake(inbox);
         }
