@@ -90,6 +90,18 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_that_is_written_in_several_pieces_is_whole() {
+        let (_dir, path, _) = with_file(b"data");
+        let segment = 3 * ZEROS_AT_ONCE as u64;
+        let runway = Runway::open(&path, segment).expect("opens");
+        runway.extend().expect("extends");
+        assert_eq!(len(&path), 2 * segment);
+        assert!(runway.last_is_empty());
+        let content = std::fs::read(&path).expect("reads");
+        assert!(content[4..].iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
     fn nothing_is_appended_while_the_last_segment_is_empty() {
         let (_dir, path, runway) = with_file(b"data");
         for _ in 0..3 {

@@ -1,5 +1,7 @@
 //! What gathers while the disk is busy.
 
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,6 +11,7 @@ use crate::event::Event;
 use crate::ids::{Seq, Timestamp};
 use crate::request::RequestTag;
 
+use super::thread::Shared;
 use super::tickets::Ticket;
 
 /// One durable record, as the actors that follow it see it.
@@ -24,10 +27,39 @@ pub(crate) struct Committed {
     pub(crate) request: Option<(RequestTag, Box<[u8]>)>,
 }
 
+/// The records of a durable batch. Once everybody has read them they are gone, and their list goes
+/// back to the committer.
+pub(crate) struct Records {
+    pub(super) list: Vec<Committed>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Deref for Records {
+    type Target = [Committed];
+
+    fn deref(&self) -> &[Committed] {
+        &self.list
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.list).finish()
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        let mut list = std::mem::take(&mut self.list);
+        list.clear();
+        self.shared.on_read(list);
+    }
+}
+
 /// A durable batch on its way to one follower. Counts as outstanding until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    pub(crate) records: Arc<Vec<Committed>>,
+    pub(crate) records: Arc<Records>,
     pub(super) outstanding: Arc<AtomicUsize>,
 }
 
@@ -41,13 +73,6 @@ impl Drop for Delivery {
 #[derive(Default)]
 pub(super) struct Gathering {
     pub(super) bytes: snapshots::Batch,
-    pub(super) records: Vec<Committed>,
-    pub(super) tickets: Vec<(Seq, Ticket)>,
-}
-
-/// The lists of a batch that has been announced: empty, with their room.
-#[derive(Default)]
-pub(super) struct Emptied {
     pub(super) records: Vec<Committed>,
     pub(super) tickets: Vec<(Seq, Ticket)>,
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ids::Seq;
 
-use super::batch::{Committed, Delivery, Emptied};
+use super::batch::{Committed, Delivery, Records};
 use super::thread::Shared;
 use super::tickets::{Receipt, Ticket};
 
@@ -43,13 +43,11 @@ pub(super) enum Tidings {
 pub(super) struct Herald {
     shared: Arc<Shared>,
     followers: Vec<(Follower, Arc<AtomicUsize>)>,
-    /// The newest batch, which followers may still be reading.
-    delivered: Arc<Vec<Committed>>,
 }
 
 impl Herald {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, followers: Vec::new(), delivered: Arc::default() }
+        Self { shared, followers: Vec::new() }
     }
 
     pub(super) async fn run(mut self, mut tidings: mpsc::Receiver<Tidings>) {
@@ -72,15 +70,17 @@ impl Herald {
         }
     }
 
+    /// Returns the list of the answers, empty.
     async fn announce(
         &mut self,
-        mut records: Vec<Committed>,
+        records: Vec<Committed>,
         mut tickets: Vec<(Seq, Ticket)>,
         link: Link,
-    ) -> Emptied {
+    ) -> Vec<(Seq, Ticket)> {
         let first = records.first().map_or(Seq::MAX, |record| record.seq);
+        let records = Arc::new(Records { list: records, shared: Arc::clone(&self.shared) });
         if let Some(newest) = records.last().map(|record| record.seq) {
-            records = self.deliver(records).await;
+            self.deliver(&records).await;
             self.shared.durable.store(newest, Ordering::Release);
         }
         for (seq, ticket) in tickets.drain(..) {
@@ -88,15 +88,13 @@ impl Herald {
             let (chain_before, chain) = (link.before, link.after);
             ticket.release((seq >= first).then_some(Receipt { seq, chain_before, chain }));
         }
-        Emptied { records, tickets }
+        tickets
     }
 
     /// Hands the batch to every follower that it matters to, before its answers are released, so
     /// that whoever gets one and asks another domain next sees the consequences. Followers that
-    /// have died are forgotten: they follow again when they are back. Returns the list of the batch
-    /// before, empty, if everybody has read it.
-    async fn deliver(&mut self, records: Vec<Committed>) -> Vec<Committed> {
-        let records = Arc::new(records);
+    /// have died are forgotten: they follow again when they are back.
+    async fn deliver(&mut self, records: &Arc<Records>) {
         let mut index = 0;
         while let Some((follower, outstanding)) = self.followers.get(index) {
             let mut alive = true;
@@ -105,7 +103,7 @@ impl Herald {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 outstanding.fetch_add(1, Ordering::AcqRel);
-                let (records, outstanding) = (Arc::clone(&records), Arc::clone(outstanding));
+                let (records, outstanding) = (Arc::clone(records), Arc::clone(outstanding));
                 alive = (follower.deliver)(Delivery { records, outstanding });
             }
             if alive {
@@ -114,10 +112,6 @@ impl Herald {
                 self.followers.swap_remove(index);
             }
         }
-        let before = std::mem::replace(&mut self.delivered, records);
-        let mut emptied = Arc::into_inner(before).unwrap_or_default();
-        emptied.clear();
-        emptied
     }
 }
 

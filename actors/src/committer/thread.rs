@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::ids::{Seq, Timestamp};
 use crate::request::RequestTag;
 
-use super::batch::{Committed, Emptied, Gathering};
+use super::batch::{Committed, Gathering};
 use super::herald::{Follower, Herald, Link, Tidings};
 use super::tickets::Ticket;
 
@@ -26,7 +26,7 @@ const UNANNOUNCED_MAX: usize = 64;
 /// Room that a batch's buffer keeps between batches, in bytes.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 /// Room that a batch's lists keep between batches, in records and in answers.
-const KEPT_RECORDS_MAX: usize = 4_096;
+const KEPT_RECORDS_MAX: usize = 16_384;
 
 /// Says once why the engine must end.
 #[derive(Clone, Debug)]
@@ -60,9 +60,10 @@ impl Fatal {
 #[derive(Default)]
 struct Inbox {
     gathering: Gathering,
-    /// For the next batch. Lists of its own would be allocated by one thread and freed by another
-    /// for each batch, and grow while everybody waits for the lock.
-    emptied: Emptied,
+    /// Lists of earlier batches, empty. A new list for each batch would be allocated by one thread,
+    /// be freed by another, and grow while everybody waits for the lock.
+    spare_records: Vec<Committed>,
+    spare_tickets: Vec<(Seq, Ticket)>,
     followers: Followers,
     /// Who waits for the epoch to end.
     rotations: Vec<Rotation>,
@@ -85,10 +86,15 @@ impl Inbox {
         awaited || self.closing && unwritten
     }
 
-    /// Everything that has gathered; the next batch gets the buffer.
+    /// Everything that has gathered. The next batch gets the buffer, and is likely to be as large.
     fn take(&mut self, spare: snapshots::Batch) -> Turn {
-        let Emptied { records, tickets } = std::mem::take(&mut self.emptied);
-        let next = Gathering { bytes: spare, records, tickets };
+        let mut next = Gathering {
+            bytes: spare,
+            records: std::mem::take(&mut self.spare_records),
+            tickets: std::mem::take(&mut self.spare_tickets),
+        };
+        next.records.reserve(self.gathering.records.len());
+        next.tickets.reserve(self.gathering.tickets.len());
         let batch = std::mem::replace(&mut self.gathering, next);
         let followers = std::mem::take(&mut self.followers);
         (batch, followers, std::mem::take(&mut self.rotations))
@@ -109,15 +115,18 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The herald is done with a batch: the next may begin.
-    pub(super) fn on_announced(&self, emptied: Emptied) {
+    pub(super) fn on_announced(&self, emptied: Vec<(Seq, Ticket)>) {
         let mut inbox = self.inbox();
         inbox.unannounced -= 1;
-        if emptied.records.capacity().max(emptied.tickets.capacity()) <= KEPT_RECORDS_MAX {
-            inbox.emptied = emptied;
-        }
+        keep(&mut inbox.spare_tickets, emptied);
         if inbox.has_work() || inbox.closing {
             self.wake(inbox);
         }
+    }
+
+    /// Nobody reads a batch any more.
+    pub(super) fn on_read(&self, emptied: Vec<Committed>) {
+        keep(&mut self.inbox().spare_records, emptied);
     }
 
     /// The herald is gone: nobody would announce what is committed.
@@ -337,13 +346,13 @@ impl Worker {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the committer panicked".to_owned()),
         };
-        {
+        let unwritten = {
             let mut inbox = shared.inbox();
             inbox.stopped = true;
-            inbox.gathering = Gathering::default();
-            inbox.followers.clear();
-            inbox.rotations.clear();
-        }
+            inbox.take(snapshots::Batch::default())
+        };
+        // Not under the lock: whoever is told that no answer comes may come back to it.
+        drop(unwritten);
         if let Some(reason) = failure {
             metrics::counter!("vobee_journal_failures_total").increment(1);
             fatal.raise(format!(
@@ -406,11 +415,7 @@ impl Worker {
             inbox = self.shared.wake.wait(inbox).unwrap_or_else(PoisonError::into_inner);
         }
         inbox.idle = false;
-        drop(inbox);
-        // Whoever is ready to run goes first and may join the batch: on a busy machine commits are
-        // fewer and larger; on one that is idle nobody is ready, and no time is lost.
-        thread::yield_now();
-        Some(self.shared.inbox().take(spare))
+        Some(inbox.take(spare))
     }
 
     fn commit(&mut self, batch: Gathering) -> Result<snapshots::Batch, snapshots::Error> {
@@ -442,6 +447,13 @@ impl Worker {
 
     fn seconds_up(&self) -> u64 {
         self.shared.started.elapsed().as_secs()
+    }
+}
+
+/// Keeps the roomier of two empty lists, if it is not too large to keep.
+fn keep<T>(spare: &mut Vec<T>, emptied: Vec<T>) {
+    if (spare.capacity() + 1..=KEPT_RECORDS_MAX).contains(&emptied.capacity()) {
+        *spare = emptied;
     }
 }
 
