@@ -45,11 +45,9 @@ pub(crate) trait Domain: Sized + Send + 'static {
     fn apply(state: &mut Self::State, event: &Self::Event, at: Timestamp);
     /// Writes the state, equal states alike.
     fn save(state: &Self::State, out: &mut ImageWriter<'_>) -> io::Result<()>;
-    /// Writes what tells the state from another one. Quicker than `save` where states are large:
-    /// the live actor answers nobody meanwhile.
-    fn fingerprint(state: &Self::State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-        Self::save(state, out)
-    }
+    /// Writes what tells the state from another one, without a walk over all of a large one: the
+    /// live actor answers nobody meanwhile. What is looked at may depend on the `turn`.
+    fn fingerprint(state: &Self::State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()>;
     /// Reads what `save` of that version wrote.
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<Self::State, Unreadable>;
     /// Whether an event of another domain can matter to this one.
@@ -313,7 +311,7 @@ impl<D: Domain> Role for Cell<D> {
     fn fingerprint(&self) -> Option<u64> {
         Some(image::fingerprint(|out| {
             out.put(&self.last_at)?;
-            D::fingerprint(&self.state, out)
+            D::fingerprint(&self.state, self.last_seq, out)
         }))
     }
 

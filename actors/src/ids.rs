@@ -128,6 +128,11 @@ impl PersonId {
         self.0
     }
 
+    /// The half of the id that has no fixed bits at its end: a number for choosing among people.
+    pub(crate) const fn number(self) -> u64 {
+        self.0 as u64
+    }
+
     /// The person that owns a section of the journal.
     #[must_use]
     pub const fn from_owner(owner: u128) -> Self {

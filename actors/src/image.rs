@@ -35,17 +35,32 @@ impl ImageWriter<'_> {
         Ok(())
     }
 
-    /// A short hash of items that have no order, and how many they are.
-    pub(crate) fn unordered<T: Serialize>(
+    /// What a fingerprint takes of a list: its length, and a sample of its items.
+    pub(crate) fn sampled_list<T: Serialize>(
         &mut self,
-        items: impl Iterator<Item = T>,
+        turn: u64,
+        length: usize,
+        item: impl Fn(usize) -> T,
     ) -> io::Result<()> {
-        let (mut count, mut sum) = (0_u64, 0_u64);
-        for item in items {
-            let hash = fingerprint(|out| out.put(&item)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            (count, sum) = (count + 1, sum.wrapping_add(hash ^ hash >> 32));
+        self.put(&(length as u64))?;
+        Sample::of(length, turn).indexes(length).try_for_each(|index| self.put(&item(index)))
+    }
+
+    /// What a fingerprint takes of a map, whatever its order: how many items it has, and a short
+    /// hash of a sample of them. Each comes with a number that is its own, like a part of its key.
+    pub(crate) fn sampled_map<I, T: Serialize>(
+        &mut self,
+        turn: u64,
+        items: impl ExactSizeIterator<Item = (u64, I)>,
+        item: impl Fn(I) -> T,
+    ) -> io::Result<()> {
+        let (count, mut sum) = (items.len(), 0_u64);
+        let sample = Sample::of(count, turn);
+        for (_, found) in items.filter(|&(number, _)| sample.takes(number)) {
+            let hash = fingerprint(|out| out.put(&item(found))).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            sum = sum.wrapping_add(hash ^ hash >> 32);
         }
-        self.put(&(count, sum))
+        self.put(&(count as u64, sum))
     }
 
     /// A text and whose it is, in one go: there are millions.
@@ -94,6 +109,35 @@ impl ImageReader<'_> {
     }
 }
 
+/// So many items of a collection go into a fingerprint, about; of one that is no larger all.
+const SAMPLED: usize = 4_096;
+
+/// Which items of a collection go into a fingerprint. A live actor answers nobody while it hashes
+/// its state, so of millions only some are hashed: the same ones of equal states at the same turn,
+/// and others at another.
+#[derive(Clone, Copy)]
+pub(crate) struct Sample {
+    stride: u64,
+    first: u64,
+}
+
+impl Sample {
+    pub(crate) fn of(count: usize, turn: u64) -> Self {
+        let stride = count.div_ceil(SAMPLED).max(1) as u64;
+        Self { stride, first: turn % stride }
+    }
+
+    /// Whether it has the item with this number.
+    pub(crate) fn takes(self, number: u64) -> bool {
+        number % self.stride == self.first
+    }
+
+    /// Where its items are in a list.
+    fn indexes(self, length: usize) -> impl Iterator<Item = usize> {
+        (self.first as usize..length).step_by(self.stride as usize)
+    }
+}
+
 /// A short hash of an image: its CRC-32C below its length.
 pub(crate) fn fingerprint(save: impl FnOnce(&mut ImageWriter<'_>) -> io::Result<()>) -> u64 {
     let mut hash = Hash { crc: 0, length: 0 };
@@ -116,5 +160,63 @@ impl Write for Hash {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::identity;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn map(turn: u64, items: impl DoubleEndedIterator<Item = u64> + ExactSizeIterator) -> u64 {
+        let items = items.map(|item| (item >> 8, item));
+        fingerprint(|out| out.sampled_map(turn, items, identity))
+    }
+
+    fn list(turn: u64, items: &[u64]) -> u64 {
+        fingerprint(|out| out.sampled_list(turn, items.len(), |index| items[index]))
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_is_seen_at_every_turn_where_there_is_little_and_once_in_a_round_where_much(
+            count in prop_oneof![1..SAMPLED, SAMPLED + 1..4 * SAMPLED],
+            changed: prop::sample::Index,
+            turn: u32,
+        ) {
+            let before: Vec<u64> = (0..count as u64).map(|number| number << 8).collect();
+            let mut after = before.clone();
+            after[changed.index(count)] += 1;
+            let round = count.div_ceil(SAMPLED) as u64;
+            let turns = || u64::from(turn)..u64::from(turn) + round;
+            let maps = turns().filter(|&turn| {
+                map(turn, before.iter().copied()) != map(turn, after.iter().copied())
+            });
+            prop_assert_eq!(maps.count(), 1);
+            let lists = turns().filter(|&turn| list(turn, &before) != list(turn, &after));
+            prop_assert_eq!(lists.count(), 1);
+        }
+
+        #[test]
+        fn a_map_has_one_fingerprint_in_any_order_and_another_with_one_item_more(
+            count in 0..3 * SAMPLED,
+            turn: u64,
+        ) {
+            let items: Vec<u64> = (0..count as u64).map(|number| number << 8).collect();
+            let forwards = map(turn, items.iter().copied());
+            prop_assert_eq!(forwards, map(turn, items.iter().rev().copied()));
+            let more = items.iter().copied().chain([count as u64 + 9]).collect::<Vec<_>>();
+            prop_assert_ne!(forwards, map(turn, more.into_iter()));
+        }
+
+        #[test]
+        fn what_is_hashed_at_a_turn_is_bounded(count in 1..40 * SAMPLED, turn: u64) {
+            let sample = Sample::of(count, turn);
+            prop_assert!((1..=SAMPLED).contains(&sample.indexes(count).count()));
+            prop_assert!(sample.indexes(count).all(|index| sample.takes(index as u64)));
+        }
     }
 }

@@ -181,6 +181,10 @@ impl Domain for Invites {
         image::save(state, out)
     }
 
+    fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        image::fingerprint(state, turn, out)
+    }
+
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {
         match version {
             1 => image::restore_v1(input),

@@ -33,26 +33,49 @@ type HoldV3 = (HoldV2, Marks);
 type WaveV2 = (String, u32, u32);
 
 pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-    out.list(state.issues.iter().map(|issue| -> IssueV2 {
-        let holder = issue.holder.map(PersonId::get);
-        let times = (issue.created_at.micros(), issue.expires_at.micros());
-        let rest = (times.0, times.1, issue.max_uses, holder);
-        (issue.batch.to_string(), issue.channel as u8, rest)
-    }))?;
-    out.list(state.codes.iter().enumerate().map(|(index, code)| -> CodeV4 {
-        let extended = state.extended.get(&(index as u32)).map(|at| at.micros());
-        let first = (code.code, code.bound.map(PersonId::get), code.issue, code.uses);
-        (first, code.taken.number(), extended)
-    }))?;
-    let members = state.members.iter();
-    let members = members.map(|(id, member)| (id.get(), member.code, member.at.micros()));
-    let mut members: Vec<MemberV1> = members.collect();
+    out.list(state.issues.iter().map(issue))?;
+    out.list((0..state.codes.len()).map(|index| code(state, index)))?;
+    let mut members: Vec<MemberV1> = state.members.iter().map(member).collect();
     members.sort_unstable();
     out.list(members.into_iter())?;
-    out.list(state.holds.iter().map(|(id, hold)| -> HoldV3 {
-        let (person, until) = (hold.person.get(), hold.until.micros());
-        ((id.0, hold.code, person, until, hold.outcome.number()), hold.marks)
-    }))?;
+    out.list(state.holds.iter().map(hold))?;
+    waves(state, out)
+}
+
+/// What tells a state from another one, without a walk over all codes.
+pub(super) fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()> {
+    out.sampled_list(turn, state.issues.len(), |index| issue(&state.issues[index]))?;
+    out.sampled_list(turn, state.codes.len(), |index| code(state, index))?;
+    out.put(&(state.used, state.revoked, state.extended.len() as u64))?;
+    out.sampled_map(turn, state.members.iter().map(|found| (found.0.number(), found)), member)?;
+    out.sampled_map(turn, state.holds.iter().map(|found| (found.0.0 as u64, found)), hold)?;
+    waves(state, out)
+}
+
+fn issue(issue: &Issue) -> IssueV2 {
+    let holder = issue.holder.map(PersonId::get);
+    let times = (issue.created_at.micros(), issue.expires_at.micros());
+    let rest = (times.0, times.1, issue.max_uses, holder);
+    (issue.batch.to_string(), issue.channel as u8, rest)
+}
+
+fn code(state: &State, index: usize) -> CodeV4 {
+    let code = state.codes[index];
+    let extended = state.extended.get(&(index as u32)).map(|at| at.micros());
+    let first = (code.code, code.bound.map(PersonId::get), code.issue, code.uses);
+    (first, code.taken.number(), extended)
+}
+
+fn member((id, member): (&PersonId, &Member)) -> MemberV1 {
+    (id.get(), member.code, member.at.micros())
+}
+
+fn hold((id, hold): (Uuid, Hold)) -> HoldV3 {
+    let (person, until) = (hold.person.get(), hold.until.micros());
+    ((id.0, hold.code, person, until, hold.outcome.number()), hold.marks)
+}
+
+fn waves(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.list(
         state
             .waves

@@ -142,7 +142,7 @@ impl Role for People {
     }
 
     fn fingerprint(&self) -> Option<u64> {
-        Some(self.book.fingerprint())
+        Some(self.book.fingerprint(self.at))
     }
 
     fn save(&self, out: &mut ImageWriter<'_>) -> io::Result<()> {

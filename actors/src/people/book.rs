@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashTable;
 
 use crate::ids::PersonId;
+use crate::image::Sample;
 
 const CHUNK_BYTES: usize = 1 << 20;
 const LENGTH_BITS: u32 = 20;
@@ -63,12 +64,17 @@ impl Book {
         })
     }
 
-    /// A hash of all persons and texts, whatever their order.
-    pub(super) fn fingerprint(&self) -> u64 {
-        self.texts().fold(0_u64, |sum, (person, text)| {
-            let crc = u64::from(crc32c::crc32c(text));
-            let mixed = (person.get() as u64 ^ crc).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            sum.wrapping_add(mixed ^ (mixed >> 32) ^ (person.get() >> 64) as u64)
+    /// How many texts there are, and a hash of a sample of them and their persons, whatever their
+    /// order.
+    pub(super) fn fingerprint(&self, turn: u64) -> u64 {
+        let sample = Sample::of(self.len(), turn);
+        let taken = self.slots.iter().filter(|slot| sample.takes(slot.person[1]));
+        // A free slot is nobody's: no id is 0, since each names its version.
+        taken.filter(|slot| slot.person != [0; 2]).fold(self.len() as u64, |sum, slot| {
+            let (chunk, range) = place(slot.place);
+            let crc = u64::from(crc32c::crc32c(&self.chunks[chunk].bytes[range]));
+            let mixed = (slot.person[1] ^ crc).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            sum.wrapping_add(mixed ^ (mixed >> 32) ^ slot.person[0])
         })
     }
 
@@ -184,5 +190,45 @@ mod tests {
         assert!(book.remove(PersonId(1)));
         assert!(!book.chunks[0].bytes.windows(3).any(|window| window == b"ada"));
         assert_eq!(book.get(PersonId(2)), Some(&b"bob@example.com"[..]));
+    }
+
+    fn person(number: u128) -> PersonId {
+        PersonId(8 << 64 | number)
+    }
+
+    #[test]
+    fn books_of_the_same_texts_have_one_fingerprint_however_they_came_about() {
+        let (mut one, mut other) = (Book::default(), Book::default());
+        let text = |number: u128| number.to_le_bytes();
+        for number in 0..10_000 {
+            one.put(person(number), &text(number));
+        }
+        for number in (0..20_000).rev() {
+            other.put(person(number), &text(number + 1));
+        }
+        for number in 0..20_000 {
+            if number < 10_000 {
+                other.put(person(number), &text(number));
+            } else {
+                other.remove(person(number));
+            }
+        }
+        for turn in 0..5 {
+            assert_eq!(one.fingerprint(turn), other.fingerprint(turn));
+        }
+    }
+
+    #[test]
+    fn a_text_that_went_wrong_is_seen_when_it_is_its_turn() {
+        let mut book = Book::default();
+        for number in 0..10_000 {
+            book.put(person(number), b"text");
+        }
+        let before: Vec<u64> = (0..3).map(|turn| book.fingerprint(turn)).collect();
+        book.put(person(4_321), b"best");
+        let changed = (0..3).filter(|&turn| book.fingerprint(turn as u64) != before[turn]).count();
+        assert_eq!(changed, 1, "one of three shares has it");
+        book.remove(person(1));
+        assert!((0..3).all(|turn| book.fingerprint(turn as u64) != before[turn]), "one less");
     }
 }

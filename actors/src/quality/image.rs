@@ -22,16 +22,31 @@ type MemberV3 = (u128, i64, Option<i64>);
 type ChargesV3 = (u128, Option<i64>, Option<i64>);
 
 pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-    let members = state.members.iter();
-    let members = members.map(|(id, member)| (id.get(), member.active, member.gone));
-    let mut members: Vec<MemberV3> = members.collect();
+    let mut members: Vec<MemberV3> = state.members.iter().map(member).collect();
     members.sort_unstable();
     out.list(members.into_iter())?;
-    let charged = state.charged.iter();
-    let charged = charged.map(|(id, charges)| (id.get(), charges.flagged, charges.rejected));
-    let mut charged: Vec<ChargesV3> = charged.collect();
+    let mut charged: Vec<ChargesV3> = state.charged.iter().map(charges).collect();
     charged.sort_unstable();
     out.list(charged.into_iter())?;
+    counts(state, out)
+}
+
+/// What tells a state from another one, without a walk over all members.
+pub(super) fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()> {
+    out.sampled_map(turn, state.members.iter().map(|found| (found.0.number(), found)), member)?;
+    out.sampled_map(turn, state.charged.iter().map(|found| (found.0.number(), found)), charges)?;
+    counts(state, out)
+}
+
+fn member((id, member): (&PersonId, &Member)) -> MemberV3 {
+    (id.get(), member.active, member.gone)
+}
+
+fn charges((id, charges): (&PersonId, &Charges)) -> ChargesV3 {
+    (id.get(), charges.flagged, charges.rejected)
+}
+
+fn counts(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
     for hours in [&state.active, &state.gone, &state.flagged, &state.attempts] {
         let (newest, counts) = hours.parts();
         out.put(&newest)?;

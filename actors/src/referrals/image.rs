@@ -4,6 +4,7 @@
 //! where the newest came in from. Version 4: of that, fewer codes than none. Version 5: behind it,
 //! of how many withdrawals the registry of codes has not told yet.
 
+use std::convert::identity;
 use std::io;
 
 use crate::fraud::{Origin, Signals};
@@ -14,6 +15,9 @@ use crate::record::Unreadable;
 use super::event::{Reward, RewardKind};
 use super::state::{Brought, Member, ReferralState, State};
 use super::suspects::{Suspect, Verdict};
+
+/// So many of the newest arrivals tell a state from another one.
+const ARRIVALS_SAMPLED: usize = 4_096;
 
 /// Id, inviter, recipient, state, since.
 type EdgeV1 = (u128, u128, u128, u8, i64);
@@ -29,50 +33,76 @@ type MemberV1 = (u128, i64, u8, i64);
 type RewardV1 = (String, u8, u32, String, i64);
 
 pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-    out.list(state.brought().map(|edge| -> EdgeV3 {
-        let (inviter, recipient) = (edge.inviter.get(), edge.recipient.get());
-        let first = (edge.id.0, inviter, recipient, edge.state.number(), edge.at.micros());
-        (first, edge.shape)
-    }))?;
-    let members = state.members.iter().map(|(id, member)| -> MemberV1 {
-        let Member { since, state, seen } = member;
-        (id.get(), since.micros(), state.number(), seen.micros())
-    });
-    let mut members: Vec<MemberV1> = members.collect();
+    out.list(state.brought().map(edge))?;
+    let mut members: Vec<MemberV1> = state.members.iter().map(member).collect();
     members.sort_unstable();
     out.list(members.into_iter())?;
     let mut granted: Vec<_> = state.rewards.granted.iter().collect();
     granted.sort_unstable_by_key(|(person, _)| **person);
-    out.list(granted.into_iter().map(|(person, rewards)| {
-        let rewards: Vec<RewardV1> = rewards.iter().map(reward).collect();
-        (person.get(), rewards)
-    }))?;
+    out.list(granted.into_iter().map(rewards))?;
     out.put(&(state.shares, state.conversions))?;
     let mailboxes = state.spellings.list().into_iter();
     out.list(mailboxes.map(|(person, mailbox)| (person.get(), mailbox.get())))?;
-    out.list(state.suspects.list().into_iter().map(|(person, suspect)| -> SuspectV3 {
-        let Suspect { signals, verdict, withheld, life } = suspect;
-        let withheld = withheld.map(Timestamp::micros);
-        let life = life.map(|state| state.map(ReferralState::number));
-        (person.get(), signals.bits(), verdict.number(), withheld, life)
-    }))?;
-    let credits = state.credits.iter().map(|(person, points)| (person.get(), *points));
-    let mut credits: Vec<(u128, i32)> = credits.collect();
-    credits.sort_unstable();
-    out.list(credits.into_iter())?;
-    let points = state.points.iter().map(|(person, points)| (person.get(), *points));
-    let mut points: Vec<(u128, i32)> = points.collect();
-    points.sort_unstable();
-    out.list(points.into_iter())?;
+    out.list(state.suspects.list().iter().map(suspect))?;
+    for balance in [&state.credits, &state.points] {
+        let mut balance: Vec<(u128, i32)> = balance.iter().map(balanced).collect();
+        balance.sort_unstable();
+        out.list(balance.into_iter())?;
+    }
+    rest(state, usize::MAX, out)
+}
+
+/// What tells a state from another one, without a walk over the whole graph.
+pub(super) fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()> {
+    out.sampled_list(turn, state.len(), |index| edge(state.nth_brought(index)))?;
+    out.sampled_map(turn, state.members.iter().map(|found| (found.0.number(), found)), member)?;
+    let granted = state.rewards.granted.iter();
+    out.sampled_map(turn, granted.map(|found| (found.0.number(), found)), rewards)?;
+    out.put(&(state.shares, state.conversions))?;
+    let mailboxes = state.spellings.iter();
+    out.sampled_map(turn, mailboxes.map(|found| (found.0.number(), found)), identity)?;
+    let suspects = state.suspects.iter();
+    out.sampled_map(turn, suspects.map(|found| (found.0.number(), found)), suspect)?;
+    for balance in [&state.credits, &state.points] {
+        out.sampled_map(turn, balance.iter().map(|found| (found.0.number(), found)), balanced)?;
+    }
+    rest(state, ARRIVALS_SAMPLED, out)
+}
+
+fn edge(edge: Brought) -> EdgeV3 {
+    let (inviter, recipient) = (edge.inviter.get(), edge.recipient.get());
+    let first = (edge.id.0, inviter, recipient, edge.state.number(), edge.at.micros());
+    (first, edge.shape)
+}
+
+fn member((id, member): (&PersonId, &Member)) -> MemberV1 {
+    let Member { since, state, seen } = member;
+    (id.get(), since.micros(), state.number(), seen.micros())
+}
+
+fn rewards((person, rewards): (&PersonId, &Vec<Reward>)) -> (u128, Vec<RewardV1>) {
+    (person.get(), rewards.iter().map(reward).collect())
+}
+
+fn suspect((person, suspect): (&PersonId, &Suspect)) -> SuspectV3 {
+    let Suspect { signals, verdict, withheld, life } = suspect;
+    let withheld = withheld.map(Timestamp::micros);
+    let life = life.map(|state| state.map(ReferralState::number));
+    (person.get(), signals.bits(), verdict.number(), withheld, life)
+}
+
+fn balanced((person, points): (&PersonId, &i32)) -> (u128, i32) {
+    (person.get(), *points)
+}
+
+/// With so many of the newest arrivals, at most.
+fn rest(state: &State, arrivals_max: usize, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.list(state.rewards.held.iter().map(|person| person.get()))?;
     out.list(state.rewards.lost.iter().map(|(person, rules)| (person.get(), rules)))?;
     out.list(state.rewards.reclaimed.iter().map(|(person, codes)| (person.get(), *codes)))?;
-    out.list(
-        state
-            .arrivals
-            .iter()
-            .map(|(at, from)| -> ArrivalV3 { (at.micros(), from.site, from.network) }),
-    )?;
+    let older = state.arrivals.iter().len().saturating_sub(arrivals_max);
+    let newest = state.arrivals.iter().skip(older);
+    out.list(newest.map(|(at, from)| -> ArrivalV3 { (at.micros(), from.site, from.network) }))?;
     out.put(&state.gate_open)?;
     out.list(state.rewards.awaited.iter().map(|(person, count)| (person.get(), *count)))
 }

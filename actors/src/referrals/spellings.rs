@@ -41,6 +41,11 @@ impl Spellings {
         std::iter::once(mailbox).chain(others.iter().copied())
     }
 
+    /// Person and mailbox, in no order that means anything.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&PersonId, &PersonId)> {
+        self.mailboxes.iter()
+    }
+
     /// Person and mailbox, in the order of people.
     pub(super) fn list(&self) -> Vec<(PersonId, PersonId)> {
         let pairs = self.mailboxes.iter().map(|(&person, &mailbox)| (person, mailbox));

@@ -229,7 +229,13 @@ impl State {
 
     /// All referrals, oldest first.
     pub(super) fn brought(&self) -> impl ExactSizeIterator<Item = Brought> {
-        self.edges.iter().map(|edge| Brought {
+        (0..self.edges.len()).map(|index| self.nth_brought(index))
+    }
+
+    /// One of these.
+    pub(super) fn nth_brought(&self, index: usize) -> Brought {
+        let edge = &self.edges[index];
+        Brought {
             id: edge.id,
             inviter: self.person(edge.inviter).id,
             recipient: self.person(edge.recipient).id,
@@ -237,7 +243,7 @@ impl State {
             at: edge.at,
             shape: edge.shape,
             withheld: edge.withheld,
-        })
+        }
     }
 
     /// How an inviter's referrals stand.

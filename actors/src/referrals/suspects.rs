@@ -128,6 +128,11 @@ impl Suspects {
         self.by_person.insert(person, suspect);
     }
 
+    /// All of them, in no order that means anything.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&PersonId, &Suspect)> {
+        self.by_person.iter()
+    }
+
     /// All of them, in the order of people.
     pub(super) fn list(&self) -> BTreeMap<PersonId, Suspect> {
         self.by_person.iter().map(|(person, suspect)| (*person, *suspect)).collect()

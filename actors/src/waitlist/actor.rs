@@ -144,8 +144,8 @@ impl Domain for Waitlist {
         image::save(state, out)
     }
 
-    fn fingerprint(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
-        image::fingerprint(state, out)
+    fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()> {
+        image::fingerprint(state, turn, out)
     }
 
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<State, Unreadable> {

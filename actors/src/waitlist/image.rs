@@ -2,6 +2,7 @@
 //! Version 2 adds the waves; version 3 where the newest came from, spellings of mailboxes, and
 //! points from referrals.
 
+use std::convert::identity;
 use std::io;
 
 use crate::fraud::Origin;
@@ -78,15 +79,19 @@ fn waves(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
 }
 
 /// What tells a state from another one, without a walk over all entries.
-pub(super) fn fingerprint(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
+pub(super) fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()> {
     let entries = &state.entries;
     out.put(&(entries.len() as u64, entries.sum(), entries.sample(), state.queue.len()))?;
     out.put(&(state.by_persona, state.invited, state.members, state.removed))?;
-    out.unordered(state.boosts.iter())?;
-    out.unordered(state.credits.iter())?;
-    out.unordered(state.invited_at.iter())?;
-    out.unordered(state.left.iter().map(|(person, at)| (person.get(), at)))?;
-    out.unordered(state.spelled.iter().map(|(mailbox, first)| (mailbox.get(), first.get())))?;
+    out.sampled_map(turn, state.boosts.iter().map(|pair| (u64::from(*pair.0), pair)), identity)?;
+    out.sampled_map(turn, state.credits.iter().map(|pair| (u64::from(*pair.0), pair)), identity)?;
+    out.sampled_map(
+        turn,
+        state.invited_at.iter().map(|pair| (u64::from(*pair.0), pair)),
+        identity,
+    )?;
+    out.sampled_map(turn, state.left.iter().map(|pair| (pair.0.number(), pair)), identity)?;
+    out.sampled_map(turn, state.spelled.iter().map(|pair| (pair.0.number(), pair)), identity)?;
     out.put(&state.arrivals.iter().len())?;
     for (at, from) in state.arrivals.iter().rev().take(ARRIVALS_SAMPLED) {
         out.put(&(at.micros(), from.site, from.network))?;
