@@ -46,8 +46,8 @@ pub(crate) trait Domain: Sized + Send + 'static {
     /// Writes the state, equal states alike.
     fn save(state: &Self::State, out: &mut ImageWriter<'_>) -> io::Result<()>;
     /// Writes what tells the state from another one, without a walk over all of a large one: the
-    /// live actor answers nobody meanwhile. What is looked at may depend on the `turn`.
-    fn fingerprint(state: &Self::State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()>;
+    /// live actor answers nobody meanwhile. The turn chooses what is looked at.
+    fn fingerprint(state: &Self::State, turn: Seq, out: &mut ImageWriter<'_>) -> io::Result<()>;
     /// Reads what `save` of that version wrote.
     fn restore(version: u16, input: &mut ImageReader<'_>) -> Result<Self::State, Unreadable>;
     /// Whether an event of another domain can matter to this one.
@@ -308,10 +308,10 @@ impl<D: Domain> Role for Cell<D> {
         self.last_seq
     }
 
-    fn fingerprint(&self) -> Option<u64> {
+    fn fingerprint(&self, turn: Seq) -> Option<u64> {
         Some(image::fingerprint(|out| {
             out.put(&self.last_at)?;
-            D::fingerprint(&self.state, self.last_seq, out)
+            D::fingerprint(&self.state, turn, out)
         }))
     }
 

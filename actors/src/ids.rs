@@ -128,7 +128,7 @@ impl PersonId {
         self.0
     }
 
-    /// The half of the id that has no fixed bits at its end: a number for choosing among people.
+    /// The low half of the id, of which only the top two bits are fixed: a number to choose by.
     pub(crate) const fn number(self) -> u64 {
         self.0 as u64
     }

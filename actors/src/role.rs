@@ -30,8 +30,9 @@ pub(crate) trait Role: Sized + Send + 'static {
 
     /// The newest record that the state rests on.
     fn at(&self) -> Seq;
-    /// A hash of the state, the same for equal states; None where replay need not equal live.
-    fn fingerprint(&self) -> Option<u64>;
+    /// A hash of the state, the same for equal states at the same turn, which chooses what is
+    /// looked at; None where replay need not equal live.
+    fn fingerprint(&self, turn: Seq) -> Option<u64>;
     /// Writes the state as it is.
     fn save(&self, out: &mut ImageWriter<'_>) -> io::Result<()>;
     /// Takes over what `save` of that version wrote. The state is fresh before.
@@ -116,7 +117,7 @@ impl<R: Role> Actor for Runner<R> {
             Envelope::Message(message) => role.handle(message),
             Envelope::Delivery(delivery) => role.on_delivery(&delivery),
             Envelope::Probe(reply) => {
-                let probe = Probe { seq: role.at(), fingerprint: role.fingerprint() };
+                let probe = Probe { seq: role.at(), fingerprint: role.fingerprint(role.at()) };
                 // Whoever asked has given up.
                 let _ = reply.send(probe);
             }
@@ -185,7 +186,7 @@ pub(crate) fn fold<R: Role>(
     let from = restore(name, &mut role, base.as_deref())?;
     let expected = probe.and_then(|probe| probe.fingerprint.map(|hash| (probe.seq, hash)));
     let differs = |role: &R, at: Seq| match expected {
-        Some((seq, hash)) => seq == at && role.fingerprint() != Some(hash),
+        Some((seq, hash)) => seq == at && role.fingerprint(seq) != Some(hash),
         None => false,
     };
     let mut differing = differs(&role, role.at());

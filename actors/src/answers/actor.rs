@@ -111,7 +111,7 @@ impl Role for Answers {
     }
 
     /// None: the live memory forgets by the clock, a replayed one by the times in the journal.
-    fn fingerprint(&self) -> Option<u64> {
+    fn fingerprint(&self, _: Seq) -> Option<u64> {
         None
     }
 

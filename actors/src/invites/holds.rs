@@ -153,6 +153,11 @@ impl Holds {
         self.by_end.iter().map(move |(_, id)| (*id, held(id)))
     }
 
+    /// All of them, in no order that means anything.
+    pub(super) fn unordered(&self) -> impl ExactSizeIterator<Item = (Uuid, Hold)> + '_ {
+        self.by_id.iter().map(|(id, hold)| (*id, *hold))
+    }
+
     fn drop_open(&mut self, code: u32, drop: impl FnOnce(&mut Open)) {
         if let Some(open) = self.of_code.get_mut(&code) {
             drop(open);

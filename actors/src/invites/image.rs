@@ -46,9 +46,10 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
 pub(super) fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -> io::Result<()> {
     out.sampled_list(turn, state.issues.len(), |index| issue(&state.issues[index]))?;
     out.sampled_list(turn, state.codes.len(), |index| code(state, index))?;
+    // Of all codes, so that one that is not looked at shows here.
     out.put(&(state.used, state.revoked, state.extended.len() as u64))?;
     out.sampled_map(turn, state.members.iter().map(|found| (found.0.number(), found)), member)?;
-    out.sampled_map(turn, state.holds.iter().map(|found| (found.0.0 as u64, found)), hold)?;
+    out.sampled_map(turn, state.holds.unordered().map(|found| (found.0.0 as u64, found)), hold)?;
     waves(state, out)
 }
 

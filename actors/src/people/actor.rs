@@ -141,8 +141,8 @@ impl Role for People {
         self.at
     }
 
-    fn fingerprint(&self) -> Option<u64> {
-        Some(self.book.fingerprint(self.at))
+    fn fingerprint(&self, turn: Seq) -> Option<u64> {
+        Some(self.book.fingerprint(turn))
     }
 
     fn save(&self, out: &mut ImageWriter<'_>) -> io::Result<()> {

@@ -16,9 +16,6 @@ use super::event::{Reward, RewardKind};
 use super::state::{Brought, Member, ReferralState, State};
 use super::suspects::{Suspect, Verdict};
 
-/// So many of the newest arrivals tell a state from another one.
-const ARRIVALS_SAMPLED: usize = 4_096;
-
 /// Id, inviter, recipient, state, since.
 type EdgeV1 = (u128, u128, u128, u8, i64);
 /// As before, and the shape.
@@ -49,7 +46,13 @@ pub(super) fn save(state: &State, out: &mut ImageWriter<'_>) -> io::Result<()> {
         balance.sort_unstable();
         out.list(balance.into_iter())?;
     }
-    rest(state, usize::MAX, out)
+    let rewards = &state.rewards;
+    out.list(rewards.held.iter().map(|person| person.get()))?;
+    out.list(rewards.lost.iter().map(|(person, rules)| (person.get(), rules)))?;
+    out.list(rewards.reclaimed.iter().map(|(person, codes)| (person.get(), *codes)))?;
+    out.list(state.arrivals.iter().map(arrival))?;
+    out.put(&state.gate_open)?;
+    out.list(rewards.awaited.iter().map(|(person, count)| (person.get(), *count)))
 }
 
 /// What tells a state from another one, without a walk over the whole graph.
@@ -66,7 +69,14 @@ pub(super) fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -
     for balance in [&state.credits, &state.points] {
         out.sampled_map(turn, balance.iter().map(|found| (found.0.number(), found)), balanced)?;
     }
-    rest(state, ARRIVALS_SAMPLED, out)
+    let due = &state.rewards;
+    out.sampled_map(turn, due.held.iter().map(|person| (person.number(), person)), identity)?;
+    out.sampled_map(turn, due.lost.iter().map(|pair| (pair.0.number(), pair)), identity)?;
+    out.sampled_map(turn, due.reclaimed.iter().map(|pair| (pair.0.number(), pair)), identity)?;
+    out.sampled_map(turn, due.awaited.iter().map(|pair| (pair.0.number(), pair)), identity)?;
+    let nth_arrival = |index| state.arrivals.iter().nth(index).map(arrival);
+    out.sampled_list(turn, state.arrivals.iter().len(), nth_arrival)?;
+    out.put(&state.gate_open)
 }
 
 fn edge(edge: Brought) -> EdgeV3 {
@@ -95,16 +105,8 @@ fn balanced((person, points): (&PersonId, &i32)) -> (u128, i32) {
     (person.get(), *points)
 }
 
-/// With so many of the newest arrivals, at most.
-fn rest(state: &State, arrivals_max: usize, out: &mut ImageWriter<'_>) -> io::Result<()> {
-    out.list(state.rewards.held.iter().map(|person| person.get()))?;
-    out.list(state.rewards.lost.iter().map(|(person, rules)| (person.get(), rules)))?;
-    out.list(state.rewards.reclaimed.iter().map(|(person, codes)| (person.get(), *codes)))?;
-    let older = state.arrivals.iter().len().saturating_sub(arrivals_max);
-    let newest = state.arrivals.iter().skip(older);
-    out.list(newest.map(|(at, from)| -> ArrivalV3 { (at.micros(), from.site, from.network) }))?;
-    out.put(&state.gate_open)?;
-    out.list(state.rewards.awaited.iter().map(|(person, count)| (person.get(), *count)))
+fn arrival((at, from): &(Timestamp, Origin)) -> ArrivalV3 {
+    (at.micros(), from.site, from.network)
 }
 
 /// Reads any version.

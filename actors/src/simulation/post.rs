@@ -134,8 +134,12 @@ pub(super) trait Stage {
         desk: &mut Desk,
     ) -> Result<(), Trouble>;
     fn probe(&self) -> Option<Probe>;
-    /// The state that a start would make of what `feed` replays.
-    fn folded(&self, feed: &mut dyn FnMut(&mut dyn Replays) -> Result<(), String>) -> Folded;
+    /// The state that a start would make of what `feed` replays, at the turn of a probe.
+    fn folded(
+        &self,
+        turn: u64,
+        feed: &mut dyn FnMut(&mut dyn Replays) -> Result<(), String>,
+    ) -> Folded;
 }
 
 /// The fingerprint of a fresh state, or why there is none.
@@ -215,12 +219,16 @@ impl<R: Role> Stage for Post<R> {
 
     fn probe(&self) -> Option<Probe> {
         let role = self.role.as_ref()?;
-        Some(Probe { seq: role.at(), fingerprint: role.fingerprint() })
+        Some(Probe { seq: role.at(), fingerprint: role.fingerprint(role.at()) })
     }
 
-    fn folded(&self, feed: &mut dyn FnMut(&mut dyn Replays) -> Result<(), String>) -> Folded {
+    fn folded(
+        &self,
+        turn: u64,
+        feed: &mut dyn FnMut(&mut dyn Replays) -> Result<(), String>,
+    ) -> Folded {
         let mut fresh = Fresh((self.make)(), self.name);
         feed(&mut fresh)?;
-        Ok(fresh.0.fingerprint())
+        Ok(fresh.0.fingerprint(turn))
     }
 }

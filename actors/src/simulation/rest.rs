@@ -184,12 +184,13 @@ fn replays(node: &mut Node, history: &History) -> Result<(), String> {
     let reader = node.reader.box_clone();
     let newest = history.newest();
     for stage in node.posts.stages() {
-        let Some(live) = stage.probe().and_then(|probe| probe.fingerprint) else { continue };
-        let from_snapshot = stage.folded(&mut |fresh| {
+        let Some(probe) = stage.probe() else { continue };
+        let (turn, Some(live)) = (probe.seq, probe.fingerprint) else { continue };
+        let from_snapshot = stage.folded(turn, &mut |fresh| {
             let from = fresh.restore(reader.as_ref())?;
             fresh.replay(reader.as_ref(), from, newest + 1)
         })?;
-        let from_nothing = stage.folded(&mut |fresh| {
+        let from_nothing = stage.folded(turn, &mut |fresh| {
             for (seq, kept) in (1..).zip(&history.records) {
                 fresh.replay_one(seq, &kept.body, &kept.sections)?;
             }
