@@ -109,7 +109,7 @@ impl ImageReader<'_> {
     }
 }
 
-/// At most so many items of a collection go into a fingerprint; of one that is no larger all. Few
+/// About so many items of a collection go into a fingerprint; of one that is no larger all. Few
 /// in tests, so that what is large elsewhere is so there too.
 const SAMPLED: usize = if cfg!(any(test, feature = "simulation")) { 4 } else { 4_096 };
 

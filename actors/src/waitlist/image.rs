@@ -27,9 +27,6 @@ type WaveV2 = (String, u32, u32, u8, u8, i64);
 /// When, from which site and network.
 type ArrivalV3 = (i64, u64, u64);
 
-/// Joins of the last day that tell a state from another one.
-const ARRIVALS_SAMPLED: usize = 4_096;
-
 /// The state of an entry whose person has left.
 const LEFT: u8 = u8::MAX;
 
@@ -92,10 +89,11 @@ pub(super) fn fingerprint(state: &State, turn: u64, out: &mut ImageWriter<'_>) -
     )?;
     out.sampled_map(turn, state.left.iter().map(|pair| (pair.0.number(), pair)), identity)?;
     out.sampled_map(turn, state.spelled.iter().map(|pair| (pair.0.number(), pair)), identity)?;
-    out.put(&state.arrivals.iter().len())?;
-    for (at, from) in state.arrivals.iter().rev().take(ARRIVALS_SAMPLED) {
-        out.put(&(at.micros(), from.site, from.network))?;
-    }
+    let nth_arrival = |index| {
+        let arrival = state.arrivals.iter().nth(index);
+        arrival.map(|(at, from)| -> ArrivalV3 { (at.micros(), from.site, from.network) })
+    };
+    out.sampled_list(turn, state.arrivals.iter().len(), nth_arrival)?;
     waves(state, out)?;
     counters(state, out)
 }
