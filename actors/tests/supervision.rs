@@ -47,12 +47,13 @@ async fn what_waits_for_the_disk_while_its_actor_dies_is_known_to_the_successor(
         tokio::spawn(async move { engine.join(join, None).await })
     };
     let commits = crash::reached("committer.before_append");
+    let applied = crash::reached("cell.before_apply");
     let mut waiting = vec![join(0)];
     while crash::reached("committer.before_append") == commits {
         tokio::task::yield_now().await;
     }
     waiting.extend((1..20).map(join));
-    while in_flight(&launch) < 20 {
+    while crash::reached("cell.before_apply") < applied + 20 {
         tokio::task::yield_now().await;
     }
     let starts = crash::reached("committer.follow");
@@ -101,9 +102,4 @@ async fn without_a_permit_a_request_is_turned_away_and_nothing_happens() {
     assert_eq!(launch.join("ada").await, Err(Error::Failed(Failure::Busy)));
     let launch = launch.restart().await;
     assert_eq!(launch.engine.waitlist_stats().await.unwrap().waiting, 0);
-}
-
-/// Joins that wait for an answer.
-fn in_flight(launch: &Launch) -> usize {
-    launch.engine.actors()[0].in_flight
 }
