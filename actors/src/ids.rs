@@ -294,9 +294,9 @@ impl InviteCode {
         Ok(Self { value, digits })
     }
 
-    /// The last 64 bits, for hashing.
-    pub(crate) const fn low_bits(self) -> u64 {
-        self.value as u64
+    /// All its bits in 64, for hashing.
+    pub(crate) const fn folded(self) -> u64 {
+        (self.value >> 64) as u64 ^ self.value as u64
     }
 
     /// The code as it is printed.

@@ -1,7 +1,8 @@
 //! Who joined from where within the last day.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use crate::growing::Map;
 use crate::ids::Timestamp;
 
 use super::Origin;
@@ -18,14 +19,14 @@ pub(crate) type Arrival = (Timestamp, Origin);
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     recent: VecDeque<Arrival>,
-    sites: HashMap<u64, u32>,
-    networks: HashMap<u64, u32>,
+    sites: Map<u64, u32>,
+    networks: Map<u64, u32>,
 }
 
 impl Arrivals {
     /// How many joined from that address, and from that network, within the day that ends at `now`.
     pub(crate) fn count(&self, from: Origin, now: Timestamp) -> [u32; 2] {
-        let of = |counts: &HashMap<u64, u32>, key: u64| counts.get(&key).copied().unwrap_or(0);
+        let of = |counts: &Map<u64, u32>, key: u64| counts.get(key).copied().unwrap_or(0);
         let mut counts = [of(&self.sites, from.site), of(&self.networks, from.network)];
         // The next join forgets these, so each is passed over a few times at most.
         for (_, origin) in self.recent.iter().take_while(|(at, _)| is_over(*at, now)) {
@@ -45,8 +46,8 @@ impl Arrivals {
             forget(&mut self.networks, oldest.network);
         }
         self.recent.push_back((now, from));
-        *self.sites.entry(from.site).or_default() += 1;
-        *self.networks.entry(from.network).or_default() += 1;
+        *self.sites.get_or_default(from.site) += 1;
+        *self.networks.get_or_default(from.network) += 1;
     }
 
     /// All that are remembered, oldest first.
@@ -59,11 +60,11 @@ fn is_over(at: Timestamp, now: Timestamp) -> bool {
     at.plus_days(DAYS) <= now
 }
 
-fn forget(counts: &mut HashMap<u64, u32>, key: u64) {
-    if let Some(count) = counts.get_mut(&key) {
+fn forget(counts: &mut Map<u64, u32>, key: u64) {
+    if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
-            counts.remove(&key);
+            counts.remove(key);
         }
     }
 }

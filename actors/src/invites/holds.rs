@@ -4,11 +4,12 @@
 //! is. What became of a hold is remembered for a day after its end, so that a repeated request gets
 //! the same answer.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::fraud::Marks;
+use crate::growing::Map;
 use crate::ids::{PersonId, Timestamp, Uuid};
 
 /// Days that a hold is remembered after its end.
@@ -61,9 +62,9 @@ type Open = BTreeMap<(Timestamp, Uuid), PersonId>;
 /// All holds that are remembered. Invariant: `of_code` has those whose outcome is open.
 #[derive(Debug, Default)]
 pub(super) struct Holds {
-    by_id: HashMap<Uuid, Hold>,
+    by_id: Map<Uuid, Hold>,
     by_end: BTreeSet<(Timestamp, Uuid)>,
-    of_code: HashMap<u32, Open>,
+    of_code: Map<u32, Open>,
 }
 
 impl Holds {
@@ -74,12 +75,12 @@ impl Holds {
     }
 
     pub(super) fn get(&self, id: Uuid) -> Option<&Hold> {
-        self.by_id.get(&id)
+        self.by_id.get(id)
     }
 
     /// How many holds of a code are open at `now`.
     pub(super) fn live(&self, code: u32, now: Timestamp) -> u32 {
-        self.of_code.get(&code).map_or(0, |open| {
+        self.of_code.get(code).map_or(0, |open| {
             let over = open.keys().take_while(|(until, _)| *until <= now).count();
             (open.len() - over) as u32
         })
@@ -87,14 +88,14 @@ impl Holds {
 
     /// How many holds of a code have the outcome open, and the first end of one.
     pub(super) fn open(&self, code: u32) -> (u32, Option<Timestamp>) {
-        self.of_code.get(&code).map_or((0, None), |open| {
+        self.of_code.get(code).map_or((0, None), |open| {
             (open.len() as u32, open.first_key_value().map(|((until, _), _)| *until))
         })
     }
 
     /// The hold that a person has on a code at `now`.
     pub(super) fn of(&self, code: u32, person: PersonId, now: Timestamp) -> Option<Uuid> {
-        let open = self.of_code.get(&code)?;
+        let open = self.of_code.get(code)?;
         let mut mine =
             open.iter().filter(|((until, _), holder)| **holder == person && *until > now);
         mine.next().map(|((_, id), _)| *id)
@@ -104,12 +105,12 @@ impl Holds {
         self.by_id.insert(id, hold);
         self.by_end.insert((hold.until, id));
         if hold.outcome == Outcome::Open {
-            self.of_code.entry(hold.code).or_default().insert((hold.until, id), hold.person);
+            self.of_code.get_or_default(hold.code).insert((hold.until, id), hold.person);
         }
     }
 
     pub(super) fn close(&mut self, id: Uuid, outcome: Outcome) {
-        let Some(hold) = self.by_id.get_mut(&id) else { return };
+        let Some(hold) = self.by_id.get_mut(id) else { return };
         hold.outcome = outcome;
         let (code, key) = (hold.code, (hold.until, id));
         self.drop_open(code, |open| {
@@ -119,7 +120,7 @@ impl Holds {
 
     /// Notes which holds of a code are over at `now`.
     pub(super) fn expire(&mut self, code: u32, now: Timestamp) {
-        let Some(open) = self.of_code.get(&code) else { return };
+        let Some(open) = self.of_code.get(code) else { return };
         let over = open.keys().take_while(|(until, _)| *until <= now);
         for id in over.map(|(_, id)| *id).collect::<Vec<_>>() {
             self.close(id, Outcome::Over);
@@ -132,7 +133,7 @@ impl Holds {
             && until.plus_days(REMEMBERED_DAYS) <= now
         {
             self.by_end.pop_first();
-            if let Some(hold) = self.by_id.remove(&id) {
+            if let Some(hold) = self.by_id.remove(id) {
                 self.drop_open(hold.code, |open| {
                     open.remove(&(until, id));
                 });
@@ -144,12 +145,12 @@ impl Holds {
     pub(super) fn forgotten(&self, now: Timestamp) -> Vec<u32> {
         let over =
             self.by_end.iter().take_while(|(until, _)| until.plus_days(REMEMBERED_DAYS) <= now);
-        over.filter_map(|(_, id)| self.by_id.get(id)).map(|hold| hold.code).collect()
+        over.filter_map(|(_, id)| self.by_id.get(*id)).map(|hold| hold.code).collect()
     }
 
     /// All that are remembered, by their end.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Uuid, Hold)> + '_ {
-        let held = |id: &Uuid| self.by_id.get(id).copied().expect("both maps hold the same holds");
+        let held = |id: &Uuid| self.by_id.get(*id).copied().expect("both maps hold the same holds");
         self.by_end.iter().map(move |(_, id)| (*id, held(id)))
     }
 
@@ -159,10 +160,10 @@ impl Holds {
     }
 
     fn drop_open(&mut self, code: u32, drop: impl FnOnce(&mut Open)) {
-        if let Some(open) = self.of_code.get_mut(&code) {
+        if let Some(open) = self.of_code.get_mut(code) {
             drop(open);
             if open.is_empty() {
-                self.of_code.remove(&code);
+                self.of_code.remove(code);
             }
         }
     }

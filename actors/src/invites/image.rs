@@ -62,7 +62,7 @@ fn issue(issue: &Issue) -> IssueV2 {
 
 fn code(state: &State, index: usize) -> CodeV4 {
     let code = state.codes[index];
-    let extended = state.extended.get(&(index as u32)).map(|at| at.micros());
+    let extended = state.extended.get(index as u32).map(|at| at.micros());
     let first = (code.code, code.bound.map(PersonId::get), code.issue, code.uses);
     (first, code.taken.number(), extended)
 }

@@ -1,11 +1,10 @@
 //! Codes, who holds them, and who came in with them.
 
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
-
-use hashbrown::HashTable;
+use std::collections::BTreeMap;
 
 use crate::fraud::Marks;
+use crate::growing::{List, Map, Table};
 use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::record;
 
@@ -145,13 +144,13 @@ pub(super) struct Member {
 /// each code where [`Counted`] says.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(super) codes: Vec<Code>,
-    pub(super) issues: Vec<Issue>,
-    pub(super) by_code: HashTable<u32>,
-    pub(super) held: HashMap<PersonId, Vec<u32>>,
-    pub(super) members: HashMap<PersonId, Member>,
+    pub(super) codes: List<Code>,
+    pub(super) issues: List<Issue>,
+    pub(super) by_code: Table<u32>,
+    pub(super) held: Map<PersonId, Vec<u32>>,
+    pub(super) members: Map<PersonId, Member>,
     /// Codes with another expiry than the others of their issue.
-    pub(super) extended: HashMap<u32, Timestamp>,
+    pub(super) extended: Map<u32, Timestamp>,
     pub(super) holds: Holds,
     pub(super) open: BTreeMap<Timestamp, u64>,
     /// As `open`, of codes that were sent in waves.
@@ -173,7 +172,7 @@ impl State {
 
     pub(super) fn find(&self, code: InviteCode) -> Option<u32> {
         let same = |&index: &u32| self.codes[index as usize].code == code;
-        self.by_code.find(hash(code), same).copied()
+        self.by_code.find(code, same).copied()
     }
 
     pub(super) fn code(&self, index: u32) -> (&Code, &Issue) {
@@ -182,12 +181,12 @@ impl State {
     }
 
     pub(super) fn member(&self, person: PersonId) -> Option<&Member> {
-        self.members.get(&person)
+        self.members.get(person)
     }
 
     pub(super) fn expires_at(&self, index: u32) -> Timestamp {
         let (_, issue) = self.code(index);
-        self.extended.get(&index).copied().unwrap_or(issue.expires_at)
+        self.extended.get(index).copied().unwrap_or(issue.expires_at)
     }
 
     pub(super) fn status(&self, index: u32, now: Timestamp) -> CodeStatus {
@@ -251,11 +250,13 @@ impl State {
 
     /// The codes of the newest wave of that name, in its order.
     pub(super) fn wave(&self, batch: &str) -> Option<Wave> {
-        let range = self.waves.get(batch)?;
-        let codes = self.codes.get(range.0 as usize..range.1 as usize)?;
-        let expires_at = self.issues[codes.first()?.issue as usize].expires_at;
-        let pairs = codes.iter().filter_map(|code| Some((code.code, code.bound?)));
-        Some((pairs.collect(), expires_at))
+        let &(first, end) = self.waves.get(batch)?;
+        if first >= end || end as usize > self.codes.len() {
+            return None;
+        }
+        let expires_at = self.code(first).1.expires_at;
+        let codes = (first..end).map(|index| &self.codes[index as usize]);
+        Some((codes.filter_map(|code| Some((code.code, code.bound?))).collect(), expires_at))
     }
 
     /// The codes that a person has earned and can still give away, oldest first.
@@ -264,7 +265,7 @@ impl State {
         holder: PersonId,
         now: Timestamp,
     ) -> impl Iterator<Item = InviteCode> + '_ {
-        let held = self.held.get(&holder).map_or(&[][..], Vec::as_slice);
+        let held = self.held.get(holder).map_or(&[][..], Vec::as_slice);
         held.iter().map(move |&index| (index, &self.codes[index as usize])).filter_map(
             move |(index, code)| {
                 let free = code.bound.is_none()
@@ -277,7 +278,7 @@ impl State {
 
     /// The newest code that `holder` has given to `person`.
     pub(super) fn given(&self, holder: PersonId, person: PersonId) -> Option<InviteCode> {
-        let held = self.held.get(&holder)?;
+        let held = self.held.get(holder)?;
         let codes = held.iter().rev().map(|&index| &self.codes[index as usize]);
         codes.filter(|code| code.bound == Some(person)).map(|code| code.code).next()
     }
@@ -327,7 +328,6 @@ impl State {
             self.waves.insert(issue.batch.clone(), (first, first + count as u32));
         }
         self.issues.push(issue);
-        self.codes.reserve(count);
         for (code, bound) in codes {
             self.put_back(Code { code, bound, issue: number, uses: 0, taken: Taken::Not }, None);
         }
@@ -339,10 +339,9 @@ impl State {
         let index = self.codes.len() as u32;
         self.codes.push(code);
         let all = &self.codes;
-        let rehash = |&index: &u32| hash(all[index as usize].code);
-        self.by_code.insert_unique(hash(code.code), index, rehash);
+        self.by_code.insert_unique(code.code, index, |&index| all[index as usize].code);
         if let Some(holder) = self.issues[code.issue as usize].holder {
-            self.held.entry(holder).or_default().push(index);
+            self.held.get_or_default(holder).push(index);
         }
         if let Some(expires_at) = expires_at {
             self.extended.insert(index, expires_at);
@@ -457,11 +456,6 @@ impl State {
     }
 
     pub(super) fn depart(&mut self, person: PersonId) {
-        self.members.remove(&person);
+        self.members.remove(person);
     }
-}
-
-/// Codes are bits of a cryptographic hash: the lowest 48 of them are as good as any.
-fn hash(code: InviteCode) -> u64 {
-    code.low_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashTable;
-
+use crate::growing::{List, Table};
 use crate::ids::PersonId;
 use crate::image::Sample;
 
@@ -18,6 +17,12 @@ struct Slot {
     place: u64,
 }
 
+impl Slot {
+    fn person(&self) -> PersonId {
+        PersonId(u128::from(self.person[0]) << 64 | u128::from(self.person[1]))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Chunk {
     bytes: Vec<u8>,
@@ -28,9 +33,9 @@ struct Chunk {
 /// back when its last text is removed.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    slots: Vec<Slot>,
+    slots: List<Slot>,
     free: Vec<u32>,
-    by_person: HashTable<u32>,
+    by_person: Table<u32>,
     chunks: Vec<Chunk>,
 }
 
@@ -47,10 +52,8 @@ impl Book {
 
     /// Everything, in the order of persons.
     pub(super) fn contents(&self) -> BTreeMap<[u64; 2], Option<&[u8]>> {
-        let person =
-            |slot: &Slot| PersonId((u128::from(slot.person[0]) << 64) | u128::from(slot.person[1]));
         let live = self.by_person.iter().map(|&index| &self.slots[index as usize]);
-        live.map(|slot| (slot.person, self.get(person(slot)))).collect()
+        live.map(|slot| (slot.person, self.get(slot.person()))).collect()
     }
 
     /// Every person and text, in no order that means anything.
@@ -58,9 +61,7 @@ impl Book {
         self.by_person.iter().map(|&index| {
             let slot = self.slots[index as usize];
             let (chunk, range) = place(slot.place);
-            let [high, low] = slot.person;
-            let person = PersonId((u128::from(high) << 64) | u128::from(low));
-            (person, &self.chunks[chunk].bytes[range])
+            (slot.person(), &self.chunks[chunk].bytes[range])
         })
     }
 
@@ -95,17 +96,14 @@ impl Book {
             }
         };
         let slots = &self.slots;
-        let rehash = |&index: &u32| hash(slots[index as usize].person);
-        self.by_person.insert_unique(hash(slot.person), index, rehash);
+        self.by_person.insert_unique(person, index, |&index| slots[index as usize].person());
     }
 
     /// Forgets a person; false when nothing was known.
     pub(super) fn remove(&mut self, person: PersonId) -> bool {
         let Some(index) = self.find(person) else { return false };
         let slot = self.slots[index as usize];
-        if let Ok(found) = self.by_person.find_entry(hash(slot.person), |&other| other == index) {
-            found.remove();
-        }
+        self.by_person.remove(person, |&other| other == index);
         self.slots[index as usize] = Slot { person: [0; 2], place: 0 };
         self.free.push(index);
         let (number, range) = place(slot.place);
@@ -120,8 +118,8 @@ impl Book {
     }
 
     fn find(&self, person: PersonId) -> Option<u32> {
-        let id = [(person.get() >> 64) as u64, person.get() as u64];
-        self.by_person.find(hash(id), |&index| self.slots[index as usize].person == id).copied()
+        let same = |&index: &u32| self.slots[index as usize].person() == person;
+        self.by_person.find(person, same).copied()
     }
 
     fn write(&mut self, text: &[u8]) -> u64 {
@@ -142,11 +140,6 @@ fn place(place: u64) -> (usize, std::ops::Range<usize>) {
     let (offset, length) = ((place >> LENGTH_BITS) as usize, place & ((1 << LENGTH_BITS) - 1));
     let start = offset % CHUNK_BYTES;
     (offset / CHUNK_BYTES, start..start + length as usize)
-}
-
-/// Ids are keyed hashes already; both halves have fixed bits, the sum has none.
-fn hash(person: [u64; 2]) -> u64 {
-    person[0].wrapping_add(person[1].rotate_left(32))
 }
 
 #[cfg(test)]

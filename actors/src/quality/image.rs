@@ -129,7 +129,8 @@ mod tests {
     fn version_2(state: &State, flagged: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let out = &mut ImageWriter(&mut bytes);
-        let member: MemberV1 = (EVE.get(), state.members[&EVE].active, Some(flagged), None);
+        let active = state.members.get(EVE).expect("Eve is in").active;
+        let member: MemberV1 = (EVE.get(), active, Some(flagged), None);
         out.list([member].into_iter()).expect("memory takes everything");
         for hours in [&state.active, &state.gone, &state.flagged, &state.attempts] {
             let (newest, counts) = hours.parts();

@@ -1,8 +1,9 @@
 //! Members, what was counted, and the gate.
 
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use crate::growing::Map;
 use crate::ids::{PersonId, Timestamp};
 use crate::record;
 
@@ -121,9 +122,9 @@ impl Charges {
 /// entry names, `flagged` those who are charged in the hour of their newest charge.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(super) members: HashMap<PersonId, Member>,
+    pub(super) members: Map<PersonId, Member>,
     /// Those against whom something is held.
-    pub(super) charged: HashMap<PersonId, Charges>,
+    pub(super) charged: Map<PersonId, Charges>,
     pub(super) present: u64,
     pub(super) active: Hours,
     pub(super) gone: Hours,
@@ -142,19 +143,19 @@ pub(crate) struct State {
 
 impl State {
     pub(super) fn knows(&self, person: PersonId) -> bool {
-        self.members.contains_key(&person)
+        self.members.contains_key(person)
     }
 
     /// Whether somebody is a member, and whether one of those who count as false.
     #[cfg(feature = "simulation")]
     pub(crate) fn counts(&self, person: PersonId) -> (bool, bool) {
         let is_in = self.knows(person);
-        (is_in, is_in && self.charged.contains_key(&person))
+        (is_in, is_in && self.charged.contains_key(person))
     }
 
     /// Whether an operator's rejection stands.
     pub(super) fn is_rejected(&self, person: PersonId) -> bool {
-        self.charged.get(&person).is_some_and(|charges| charges.rejected.is_some())
+        self.charged.get(person).is_some_and(|charges| charges.rejected.is_some())
     }
 
     pub(super) const fn transitions(&self) -> [u64; 3] {
@@ -214,7 +215,7 @@ impl State {
         let hour = at.hour();
         self.attempts.add(hour, 1);
         if !self.knows(person)
-            && let Some(charges) = self.charged.get_mut(&person)
+            && let Some(charges) = self.charged.get_mut(person)
         {
             // What is held against whoever comes in counts from then on.
             let from_now = |charge: Option<i64>| charge.map(|_| hour);
@@ -227,8 +228,8 @@ impl State {
 
     pub(super) fn leave(&mut self, person: PersonId, at: Timestamp) {
         self.see_gone(person, at.hour());
-        if self.members.remove(&person).is_some()
-            && let Some(hour) = self.charged.get(&person).and_then(|charges| charges.hour())
+        if self.members.remove(person).is_some()
+            && let Some(hour) = self.charged.get(person).and_then(|charges| charges.hour())
         {
             self.flagged.take(hour);
         }
@@ -260,12 +261,12 @@ impl State {
 
     /// Changes what is held against somebody, and counts a member where that belongs.
     fn charge(&mut self, person: PersonId, change: impl FnOnce(&mut Charges)) {
-        let charges = self.charged.entry(person).or_default();
+        let charges = self.charged.get_or_default(person);
         let before = charges.hour();
         change(charges);
         let after = charges.hour();
         if after.is_none() {
-            self.charged.remove(&person);
+            self.charged.remove(person);
         }
         if self.knows(person) && before != after {
             before.iter().for_each(|hour| self.flagged.take(*hour));
@@ -274,7 +275,7 @@ impl State {
     }
 
     fn see_active(&mut self, person: PersonId, hour: i64) {
-        let Some(member) = self.members.get_mut(&person) else {
+        let Some(member) = self.members.get_mut(person) else {
             self.members.insert(person, Member { active: hour, gone: None });
             self.present += 1;
             self.active.add(hour, 1);
@@ -297,7 +298,7 @@ impl State {
     }
 
     fn see_gone(&mut self, person: PersonId, hour: i64) {
-        let Some(member) = self.members.get_mut(&person) else { return };
+        let Some(member) = self.members.get_mut(person) else { return };
         if member.gone.is_none() {
             member.gone = Some(hour);
             self.active.take(member.active);

@@ -9,6 +9,8 @@
 //! Algorithm", 1975) and never compressed. A person's depth is a sum over the way to the head of
 //! its set, so a whole tree moves down by one addition, and root and depth are found in O(log n).
 
+use crate::growing::List;
+
 /// No person.
 const NONE: u32 = u32::MAX;
 
@@ -33,9 +35,9 @@ struct Set {
 /// The trees. Invariants: `above` has no cycle; `deepest` is the depth of the deepest tree.
 #[derive(Debug, Default)]
 pub(super) struct Forest {
-    links: Vec<Links>,
-    above: Vec<u32>,
-    sets: Vec<Set>,
+    links: List<Links>,
+    above: List<u32>,
+    sets: List<Set>,
     edges: u32,
     deepest: u32,
 }

@@ -157,7 +157,7 @@ impl<'a> Points<'a> {
 
     /// What an inviter has, whether or not it may be kept.
     fn sum(&self, inviter: PersonId) -> i32 {
-        let known = self.sums.get(&inviter).or_else(|| self.state.points.get(&inviter));
+        let known = self.sums.get(&inviter).or_else(|| self.state.points.get(inviter));
         known.copied().unwrap_or(0)
     }
 
@@ -168,7 +168,7 @@ impl<'a> Points<'a> {
         inviter: Option<PersonId>,
         due: bool,
     ) -> Self {
-        let points = match (due, self.state.credits.get(&recipient)) {
+        let points = match (due, self.state.credits.get(recipient)) {
             (true, None) => self.policy.points_per_redeemed,
             (false, Some(points)) => -points,
             (true, Some(_)) | (false, None) => 0,

@@ -1,14 +1,15 @@
 //! What people were granted, what was taken back of it, and what of that may be granted again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::growing::Map;
 use crate::ids::PersonId;
 
 use super::event::{Reward, RewardKind, Withdrawn};
 
 #[derive(Debug, Default)]
 pub(super) struct Rewards {
-    pub(super) granted: HashMap<PersonId, Vec<Reward>>,
+    pub(super) granted: Map<PersonId, Vec<Reward>>,
     /// Rules whose rewards were taken back.
     pub(super) lost: BTreeMap<PersonId, BTreeSet<String>>,
     /// Codes of such rewards that are out of the world, and can be earned again; fewer than none
@@ -22,7 +23,7 @@ pub(super) struct Rewards {
 
 impl Rewards {
     pub(super) fn of(&self, person: PersonId) -> &[Reward] {
-        self.granted.get(&person).map_or(&[], Vec::as_slice)
+        self.granted.get(person).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn is_awaited(&self, person: PersonId) -> bool {
@@ -31,7 +32,7 @@ impl Rewards {
 
     pub(super) fn grant(&mut self, person: PersonId, rewards: &[Reward]) {
         self.earn_again(person, rewards);
-        self.granted.entry(person).or_default().extend_from_slice(rewards);
+        self.granted.get_or_default(person).extend_from_slice(rewards);
     }
 
     /// What was taken back is there again.
@@ -60,10 +61,10 @@ impl Rewards {
         }
         let rules = rewards.iter().map(|reward| reward.rule.clone());
         self.lost.entry(*person).or_default().extend(rules);
-        let Some(granted) = self.granted.get_mut(person) else { return };
+        let Some(granted) = self.granted.get_mut(*person) else { return };
         granted.retain(|reward| !rewards.contains(reward));
         if granted.is_empty() {
-            self.granted.remove(person);
+            self.granted.remove(*person);
         }
     }
 

@@ -4,15 +4,14 @@
 //! which is named like the person with the plain address. Only addresses that differ from that are
 //! noted, so this is empty while everybody writes plainly.
 
-use std::collections::HashMap;
-
+use crate::growing::Map;
 use crate::ids::PersonId;
 
 /// Which people share a mailbox, as far as shares have told.
 #[derive(Debug, Default)]
 pub(super) struct Spellings {
-    mailboxes: HashMap<PersonId, PersonId>,
-    others: HashMap<PersonId, Vec<PersonId>>,
+    mailboxes: Map<PersonId, PersonId>,
+    others: Map<PersonId, Vec<PersonId>>,
 }
 
 impl Spellings {
@@ -22,22 +21,22 @@ impl Spellings {
 
     pub(super) fn note(&mut self, person: PersonId, mailbox: PersonId) {
         if self.mailboxes.insert(person, mailbox).is_none() {
-            self.others.entry(mailbox).or_default().push(person);
+            self.others.get_or_default(mailbox).push(person);
         }
     }
 
     pub(super) fn mailbox(&self, person: PersonId) -> PersonId {
-        self.mailboxes.get(&person).copied().unwrap_or(person)
+        self.mailboxes.get(person).copied().unwrap_or(person)
     }
 
     /// Whether more than one person is known to have this mailbox, or may be.
     pub(super) fn is_shared(&self, mailbox: PersonId) -> bool {
-        self.others.contains_key(&mailbox)
+        self.others.contains_key(mailbox)
     }
 
     /// All who have this mailbox; also the plain address, whether or not it has been seen.
     pub(super) fn of(&self, mailbox: PersonId) -> impl Iterator<Item = PersonId> {
-        let others = self.others.get(&mailbox).map_or(&[][..], Vec::as_slice);
+        let others = self.others.get(mailbox).map_or(&[][..], Vec::as_slice);
         std::iter::once(mailbox).chain(others.iter().copied())
     }
 

@@ -1,11 +1,12 @@
 //! Edges, the people at their ends, and what those were granted.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::fraud::Arrivals;
+use crate::growing::{List, Map, Table};
 use crate::ids::{PersonId, Timestamp, Uuid};
 use crate::record;
 
@@ -165,13 +166,13 @@ type Rank = (u32, Reverse<u32>, Reverse<u32>);
 /// rank of each of them with a redeemed referral.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    edges: Vec<Edge>,
-    numbers: HashMap<PersonId, u32>,
-    people: Vec<Person>,
+    edges: List<Edge>,
+    numbers: Table<u32>,
+    people: List<Person>,
     pub(super) forest: Forest,
     best: BTreeSet<Rank>,
     pub(super) spellings: Spellings,
-    pub(super) members: HashMap<PersonId, Member>,
+    pub(super) members: Map<PersonId, Member>,
     /// Members who were false.
     members_false: u64,
     pub(super) rewards: Rewards,
@@ -180,8 +181,8 @@ pub(crate) struct State {
     pub(super) conversions: u64,
     pub(super) suspects: Suspects,
     /// Points that inviters have, by whom they have brought, and added up by inviter.
-    pub(super) credits: HashMap<PersonId, i32>,
-    pub(super) points: HashMap<PersonId, i32>,
+    pub(super) credits: Map<PersonId, i32>,
+    pub(super) points: Map<PersonId, i32>,
     /// Where the newest came in from.
     pub(super) arrivals: Arrivals,
     /// Whether the gate let anybody in when it moved last, as far as that is known.
@@ -195,7 +196,8 @@ impl State {
 
     /// The number of somebody at an end of an edge.
     pub(super) fn number(&self, person: PersonId) -> Option<u32> {
-        self.numbers.get(&person).copied()
+        let same = |&number: &u32| self.person(number).id == person;
+        self.numbers.find(person, same).copied()
     }
 
     pub(super) fn person(&self, number: u32) -> &Person {
@@ -252,7 +254,7 @@ impl State {
     }
 
     pub(super) fn member(&self, person: PersonId) -> Option<&Member> {
-        self.members.get(&person)
+        self.members.get(person)
     }
 
     /// Whether somebody has come in ever, and counts as false.
@@ -389,10 +391,14 @@ impl State {
 
     /// The number of a person, who gets one at the first edge.
     fn admit(&mut self, id: PersonId) -> u32 {
-        *self.numbers.entry(id).or_insert_with(|| {
-            self.people.push(Person { id, edge: NO_EDGE, counts: Counts::default() });
-            self.forest.plant()
-        })
+        if let Some(number) = self.number(id) {
+            return number;
+        }
+        let number = self.forest.plant();
+        self.people.push(Person { id, edge: NO_EDGE, counts: Counts::default() });
+        let people = &self.people;
+        self.numbers.insert_unique(id, number, |&number| people[number as usize].id);
+        number
     }
 
     /// Changes how an inviter's referrals stand, and the rank that follows from it.
@@ -546,9 +552,9 @@ impl State {
             if *points > 0 {
                 self.credits.insert(*recipient, *points);
             } else {
-                self.credits.remove(recipient);
+                self.credits.remove(*recipient);
             }
-            let sum = self.points.entry(*inviter).or_default();
+            let sum = self.points.get_or_default(*inviter);
             *sum = sum.saturating_add(*points);
         }
     }

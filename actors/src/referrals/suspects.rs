@@ -1,10 +1,11 @@
 //! People about whom something was noticed, and what was made of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::fraud::Signals;
+use crate::growing::Map;
 use crate::ids::{PersonId, Timestamp};
 
 use super::{ReferralState, Suspicion};
@@ -60,13 +61,13 @@ pub(super) struct Suspect {
 /// All of them. Invariant: `waiting` has those whose credit is withheld.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    by_person: HashMap<PersonId, Suspect>,
+    by_person: Map<PersonId, Suspect>,
     waiting: BTreeSet<(Timestamp, PersonId)>,
 }
 
 impl Suspects {
     pub(super) fn get(&self, person: PersonId) -> Option<&Suspect> {
-        self.by_person.get(&person)
+        self.by_person.get(person)
     }
 
     pub(super) fn is_withheld(&self, person: PersonId) -> bool {
@@ -115,7 +116,7 @@ impl Suspects {
 
     /// Somebody who is rejected would stand somewhere else from now on, as far as that is said.
     pub(super) fn live_on(&mut self, person: PersonId, [edge, member]: [Option<ReferralState>; 2]) {
-        if let Some(suspect) = self.by_person.get_mut(&person) {
+        if let Some(suspect) = self.by_person.get_mut(person) {
             suspect.life = [edge.or(suspect.life[0]), member.or(suspect.life[1])];
         }
     }

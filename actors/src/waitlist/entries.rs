@@ -8,7 +8,9 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+use crate::growing::List;
 use crate::ids::{PersonId, Timestamp};
+use crate::mix::mix;
 
 use super::scoring::Persona;
 use super::state::EntryState;
@@ -41,21 +43,13 @@ impl Entry {
     }
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014), with its increment.
-pub(super) fn mix(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
-}
-
 /// Entries that are hashed anew for a snapshot: few enough that nobody waits for it.
 const SAMPLED: usize = 4_096;
 
-/// Entries by index. Reading is a slice's; every change goes through a method here.
+/// Entries by index. Reading is a list's; every change goes through a method here.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    list: Vec<Entry>,
+    list: List<Entry>,
     sum: u64,
 }
 
@@ -82,17 +76,17 @@ impl Entries {
     /// that were made here and of nothing else: an entry that went wrong by itself shows in it only
     /// when it is changed next, and here when it is among these few.
     pub(super) fn sample(&self) -> u64 {
-        let start = (self.sum % (self.list.len() as u64).max(1)) as usize;
-        let sampled = self.list.iter().enumerate().skip(start).chain(self.list.iter().enumerate());
-        let hashes = sampled.take(SAMPLED).map(|(index, entry)| entry.hash(index));
-        hashes.fold(0, u64::wrapping_add)
+        let length = self.list.len();
+        let start = (self.sum % (length as u64).max(1)) as usize;
+        let sampled = (start..length).chain(0..length).take(SAMPLED);
+        sampled.map(|index| self.list[index].hash(index)).fold(0, u64::wrapping_add)
     }
 }
 
 impl Deref for Entries {
-    type Target = [Entry];
+    type Target = List<Entry>;
 
-    fn deref(&self) -> &[Entry] {
+    fn deref(&self) -> &List<Entry> {
         &self.list
     }
 }
@@ -133,6 +127,23 @@ mod tests {
             let before = fresh.sum();
             fresh.update(0, |entry| entry.score = entry.score.wrapping_add(1));
             prop_assert_ne!(before, fresh.sum());
+        }
+    }
+
+    #[test]
+    fn a_sample_is_some_thousand_entries_in_a_row_and_goes_round_at_the_end() {
+        let mut entries = Entries::default();
+        (0..2 * SAMPLED as u64).for_each(|number| entries.push(entry(number)));
+        let length = entries.len();
+        for start in [0, 1, SAMPLED + 7, length - 1] {
+            entries.sum = start as u64;
+            let before = entries.sample();
+            let among = |&index: &usize| (index + length - start) % length < SAMPLED;
+            for index in [0, 1, SAMPLED + 6, SAMPLED + 7, length - 1, (start + SAMPLED) % length] {
+                entries.list[index].score += 1;
+                assert_eq!(entries.sample() != before, among(&index), "{index} from {start}");
+                entries.list[index].score -= 1;
+            }
         }
     }
 

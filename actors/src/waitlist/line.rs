@@ -44,14 +44,14 @@ impl State {
         let waiting = match entry.state? {
             EntryState::Waiting => true,
             EntryState::Invited | EntryState::Member => {
-                self.invited_at.get(&index)?;
+                self.invited_at.get(index)?;
                 false
             }
         };
         Some(Entrant {
             person: entry.person(),
             score: entry.score,
-            boost: self.boosts.get(&index).copied().unwrap_or(0),
+            boost: self.boosts.get(index).copied().unwrap_or(0),
             persona: entry.persona,
             waiting,
         })

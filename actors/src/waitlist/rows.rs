@@ -39,7 +39,7 @@ impl State {
         let (Some(entry), Some(person)) = (self.entry(index), self.person_of(index)) else {
             return true;
         };
-        let invited_at = self.invited_at.get(&index).copied();
+        let invited_at = self.invited_at.get(index).copied();
         // A member who never had a place is not on the list.
         if place.is_none() && invited_at.is_none() {
             return true;

@@ -1,11 +1,11 @@
 //! Entries, how they are found, and the order of those who wait.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::fraud::{Arrivals, Marks};
+use crate::growing::{Map, Table};
 use crate::ids::{PersonId, Timestamp};
 use crate::quality::Colour;
 use crate::record;
@@ -69,19 +69,19 @@ pub(super) struct Waved {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(super) entries: Entries,
-    pub(super) by_person: HashTable<u32>,
+    pub(super) by_person: Table<u32>,
     pub(super) queue: Queue,
     /// Everything on top of the score of joining.
-    pub(super) boosts: HashMap<u32, i32>,
+    pub(super) boosts: Map<u32, i32>,
     /// What of it comes from referrals.
-    pub(super) credits: HashMap<u32, i32>,
-    pub(super) invited_at: HashMap<u32, Timestamp>,
+    pub(super) credits: Map<u32, i32>,
+    pub(super) invited_at: Map<u32, Timestamp>,
     pub(super) by_persona: [u64; 5],
     pub(super) invited: u64,
     pub(super) members: u64,
     pub(super) removed: u64,
     /// When those left who have not come back: their ids, so that nobody writes to them again.
-    pub(super) left: HashMap<PersonId, Timestamp>,
+    pub(super) left: Map<PersonId, Timestamp>,
     pub(super) joined: Daily,
     pub(super) processed: Daily,
     pub(super) joins: [u64; 2],
@@ -91,7 +91,7 @@ pub(crate) struct State {
     /// Where the newest came from.
     pub(super) arrivals: Arrivals,
     /// Mailboxes that somebody has joined with another spelling of, and who was the first.
-    pub(super) spelled: HashMap<PersonId, PersonId>,
+    pub(super) spelled: Map<PersonId, PersonId>,
 }
 
 impl State {
@@ -102,7 +102,7 @@ impl State {
 
     pub(super) fn find(&self, person: PersonId) -> Option<u32> {
         let same = |&index: &u32| self.entries[index as usize].person() == person;
-        self.by_person.find(hash(person), same).copied()
+        self.by_person.find(person, same).copied()
     }
 
     pub(super) fn entry(&self, index: u32) -> Option<&Entry> {
@@ -143,10 +143,10 @@ impl State {
             state,
             persona: entry.persona,
             score: entry.score,
-            boost: self.boosts.get(&index).copied().unwrap_or(0),
+            boost: self.boosts.get(index).copied().unwrap_or(0),
             credited: self.credited(index),
             joined_at: entry.joined_at,
-            invited_at: self.invited_at.get(&index).copied(),
+            invited_at: self.invited_at.get(index).copied(),
             position,
             total: u64::from(self.queue.len()),
             wait: position.map(|position| Wait::at(position, pace)),
@@ -228,7 +228,7 @@ impl State {
     /// Keeps what later joins are compared with.
     pub(super) fn note(&mut self, person: PersonId, marks: &Marks, at: Timestamp) {
         if let Some(mailbox) = marks.mailbox {
-            self.spelled.entry(mailbox).or_insert(person);
+            self.spelled.get_or_insert_with(mailbox, || person);
         }
         if let Some(origin) = marks.origin {
             self.arrivals.note(origin, at);
@@ -239,7 +239,7 @@ impl State {
     /// where the person's own address is not plain.
     pub(super) fn has_double(&self, person: PersonId, mailbox: Option<PersonId>) -> bool {
         let plain = mailbox.unwrap_or(person);
-        let first = self.spelled.get(&plain);
+        let first = self.spelled.get(plain);
         first.is_some_and(|first| *first != person && self.find(*first).is_some())
             || mailbox.is_some_and(|mailbox| self.find(mailbox).is_some())
     }
@@ -256,7 +256,7 @@ impl State {
         let id = person.get();
         let id = [(id >> 64) as u64, id as u64];
         if !self.left.is_empty() {
-            self.left.remove(&person);
+            self.left.remove(person);
         }
         let state = Some(state);
         self.entries.push(Entry { person: id, joined_at: at, score, persona, state });
@@ -266,8 +266,8 @@ impl State {
 
     fn index(&mut self, index: u32) {
         let entries = &self.entries;
-        let rehash = |&index: &u32| hash(entries[index as usize].person());
-        self.by_person.insert_unique(rehash(&index), index, rehash);
+        let person = |&index: &u32| entries[index as usize].person();
+        self.by_person.insert_unique(person(&index), index, person);
     }
 
     /// The next entry of an image, with all that is counted of it. Not in the queue yet.
@@ -306,7 +306,7 @@ impl State {
 
     /// When a person left, who has not come back since.
     pub(super) fn left_at(&self, person: PersonId) -> Option<Timestamp> {
-        self.left.get(&person).copied()
+        self.left.get(person).copied()
     }
 
     pub(super) fn boost(&mut self, person: PersonId, points: i32) {
@@ -314,7 +314,7 @@ impl State {
         let Entry { score: before, state, .. } = self.entries[index as usize];
         let score = before.saturating_add(points);
         self.entries.update(index, |entry| entry.score = score);
-        *self.boosts.entry(index).or_default() += score - before;
+        *self.boosts.get_or_default(index) += score - before;
         if state == Some(EntryState::Waiting) {
             self.queue.remove(Key::new(before, index));
             self.queue.insert(Key::new(score, index));
@@ -323,7 +323,7 @@ impl State {
 
     /// Points that somebody has from referrals.
     pub(super) fn credited(&self, index: u32) -> i32 {
-        self.credits.get(&index).copied().unwrap_or(0)
+        self.credits.get(index).copied().unwrap_or(0)
     }
 
     /// Gives somebody so many points from referrals, in the place of those from before.
@@ -366,12 +366,10 @@ impl State {
         self.leave_count(index);
         let entries = &self.entries;
         let same = |&other: &u32| entries[other as usize].person() == person;
-        if let Ok(found) = self.by_person.find_entry(hash(person), same) {
-            found.remove();
-        }
-        self.boosts.remove(&index);
-        self.credits.remove(&index);
-        self.invited_at.remove(&index);
+        self.by_person.remove(person, same);
+        self.boosts.remove(index);
+        self.credits.remove(index);
+        self.invited_at.remove(index);
         self.entries.update(index, |entry| {
             entry.person = [0; 2];
             entry.state = None;
@@ -393,10 +391,4 @@ impl State {
         }
         entry.state
     }
-}
-
-/// Ids are keyed hashes already: any 64 of their bits that the version and variant leave alone will
-/// do.
-fn hash(person: PersonId) -> u64 {
-    (person.get() >> 80) as u64 ^ ((person.get() as u64) << 16)
 }

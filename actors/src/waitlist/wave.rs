@@ -6,9 +6,9 @@ use std::collections::BinaryHeap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::PersonId;
+use crate::mix::mix;
 
 use super::EntryState;
-use super::entries::mix;
 use super::queue::Key;
 use super::state::State;
 
