@@ -77,5 +77,6 @@ fn bench(arguments: &[String]) -> Result<(), String> {
     let machine = Machine::look(scratch.path())?;
     let findings = workload::run(&options, &scratch)?;
     let text = report::full(&options, &machine, &findings);
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    findings.stopped
 }

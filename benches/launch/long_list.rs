@@ -131,6 +131,11 @@ impl LongList {
         (&self.server, Requests::new(scenario, choice, &self.codes, self.codes_used))
     }
 
+    /// Stops the server; what putting people on its list showed, and whether it ended as it should.
+    pub(crate) fn stop(self) -> (Prefill, Result<(), String>) {
+        (self.prefill, self.server.stop())
+    }
+
     /// Notes how many of them were sent.
     pub(crate) fn advance(&mut self, scenario: Scenario, written: u64) {
         match scenario {

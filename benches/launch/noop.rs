@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use vobee::http::accept::{Limits, serve};
 use vobee::shutdown::Shutdown;
 
@@ -26,7 +27,7 @@ const WRITE: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(1);
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Serves until the process is killed; returns only to say why it could not.
+/// Serves until it is asked to stop; the error says why it could not.
 pub(crate) fn run(port: u16) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -37,7 +38,14 @@ pub(crate) fn run(port: u16) -> Result<(), String> {
             .await
             .map_err(|error| format!("cannot listen on port {port}: {error}"))?;
         let limits = Limits::new(CONNECTIONS_MAX, HEADER_READ, WRITE, DRAIN);
-        serve(listener, router(), limits, Shutdown::new()).await;
+        let mut asked = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+        let stop = Shutdown::new();
+        let serving = serve(listener, router(), limits, stop.clone());
+        let stopping = async {
+            asked.recv().await;
+            stop.request();
+        };
+        tokio::join!(serving, stopping);
         Ok(())
     })
 }

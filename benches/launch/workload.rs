@@ -44,6 +44,8 @@ pub(crate) struct Row {
 pub(crate) struct Findings {
     pub(crate) rows: Vec<Row>,
     pub(crate) prefill: Option<Prefill>,
+    /// Whether the servers ended as they should. No reason to withhold what they have done before.
+    pub(crate) stopped: Result<(), String>,
 }
 
 /// What the servers are driven with.
@@ -72,7 +74,10 @@ pub(crate) fn run(options: &Options, scratch: &Scratch) -> Result<Findings, Stri
             rows.push(workload.row(scenario, connections)?);
         }
     }
-    Ok(Findings { rows, prefill: workload.long_list.map(|list| list.prefill) })
+    // In good order, also for the sake of builds that write their profile at the end.
+    let stopped = workload.noop.stop();
+    let (prefill, ended) = workload.long_list.map(LongList::stop).unzip();
+    Ok(Findings { rows, prefill, stopped: stopped.and(ended.unwrap_or(Ok(()))) })
 }
 
 impl Workload<'_> {
@@ -125,7 +130,7 @@ impl Workload<'_> {
         let mut requests = Requests::new(Scenario::JoinEmpty, everybody, &codes, 0);
         let window =
             window(&server, Scenario::JoinEmpty, connections, &mut requests, self.options)?;
-        drop(server);
+        server.stop()?;
         std::fs::remove_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         Ok(window)
     }
