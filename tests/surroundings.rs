@@ -296,12 +296,15 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn the_test_command_refuses_what_it_does_not_know() {
-    let output = Command::new(root().join("scripts/test"))
-        .arg("--unknown")
-        .output()
-        .expect("scripts/test can be executed");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("usage: scripts/test"));
-    assert!(output.stdout.is_empty(), "what was wrong is no data");
+fn the_scripts_refuse_what_they_do_not_know() {
+    for script in ["scripts/test", "scripts/pgo"] {
+        let output = Command::new(root().join(script))
+            .arg("--unknown")
+            .output()
+            .expect("a script can be executed");
+        assert_eq!(output.status.code(), Some(2), "{script}");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(&format!("usage: {script}")), "{script}: {told}");
+        assert!(output.stdout.is_empty(), "{script}: what was wrong is no data");
+    }
 }
