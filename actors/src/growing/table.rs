@@ -22,7 +22,8 @@ pub(crate) trait Key: Copy + Eq {
 
 impl Key for PersonId {
     fn hash(self) -> u64 {
-        mix((self.get() >> 64) as u64 ^ self.number())
+        let [high, low] = self.halves();
+        mix(high ^ low)
     }
 }
 
@@ -272,7 +273,7 @@ mod tests {
         assert!((0.001..0.1).contains(&share), "indexes: {share}");
         let person = |number| {
             let [high, low] = [mix(number), mix(!number)];
-            PersonId(u128::from(high & !0xf000 | 0x8000) << 64 | u128::from(low >> 2 | 1 << 63))
+            PersonId::from_halves([high & !0xf000 | 0x8000, low >> 2 | 1 << 63])
         };
         let share = largest_share_moved((0..250_000).map(person));
         assert!((0.001..0.1).contains(&share), "people: {share}");

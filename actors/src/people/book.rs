@@ -19,7 +19,7 @@ struct Slot {
 
 impl Slot {
     fn person(&self) -> PersonId {
-        PersonId(u128::from(self.person[0]) << 64 | u128::from(self.person[1]))
+        PersonId::from_halves(self.person)
     }
 }
 
@@ -83,8 +83,7 @@ impl Book {
     pub(super) fn put(&mut self, person: PersonId, text: &[u8]) {
         self.remove(person);
         let place = self.write(text);
-        let id = person.get();
-        let slot = Slot { person: [(id >> 64) as u64, id as u64], place };
+        let slot = Slot { person: person.halves(), place };
         let index = match self.free.pop() {
             Some(index) => {
                 self.slots[index as usize] = slot;

@@ -30,7 +30,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn person(&self) -> PersonId {
-        PersonId((u128::from(self.person[0]) << 64) | u128::from(self.person[1]))
+        PersonId::from_halves(self.person)
     }
 
     /// A hash of the entry at its place.

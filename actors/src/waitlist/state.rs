@@ -253,13 +253,11 @@ impl State {
         at: Timestamp,
     ) -> u32 {
         let index = self.entries.len() as u32;
-        let id = person.get();
-        let id = [(id >> 64) as u64, id as u64];
         if !self.left.is_empty() {
             self.left.remove(person);
         }
-        let state = Some(state);
-        self.entries.push(Entry { person: id, joined_at: at, score, persona, state });
+        let (person, state) = (person.halves(), Some(state));
+        self.entries.push(Entry { person, joined_at: at, score, persona, state });
         self.index(index);
         index
     }
