@@ -205,9 +205,9 @@ impl<D: Domain> Cell<D> {
         );
         crash_point!("cell.before_append");
         let record = Uncommitted { at, event: event.map(Into::into), sections, request };
-        if let Some(seq) = self.committer.append(&self.body, record, ticket) {
-            self.last_seq = seq;
-        }
+        // None once nothing is written any more. The state is ahead of the journal from then on, so
+        // nothing that is computed from it may ever be told.
+        self.last_seq = self.committer.append(&self.body, record, ticket).unwrap_or(Seq::MAX);
         self.last_at = at;
         self.marked = self.marked.max(seen);
         self.unmarked = 0;
@@ -344,5 +344,43 @@ impl<D: Domain> Role for Cell<D> {
 
     fn handle(&mut self, message: D::Message) {
         D::handle(self, message);
+    }
+}
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests {
+    use std::time::Duration;
+
+    use snapshots::SledJournal;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::committer::Desk;
+    use crate::ids::PersonId;
+    use crate::waitlist::{Event, Policy, Waitlist};
+
+    #[tokio::test]
+    async fn what_follows_from_an_event_that_the_journal_did_not_take_is_told_to_nobody() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let options = snapshots::Options {
+            dir: dir.path().to_owned(),
+            cache_bytes: 8 << 20,
+            accept_loss: false,
+        };
+        let (journal, _) = SledJournal::open(options).expect("a journal");
+        let now = Timestamp::default();
+        let (mut desk, committer) = Desk::new(Box::new(journal), Clock::manual(now));
+        let mut cell = Cell::<Waitlist>::new(Policy::default(), committer.clone());
+        let closing = tokio::time::timeout(Duration::ZERO, committer.close()).await;
+        closing.expect_err("nobody commits, so it waits");
+
+        let (ask, mut decided) = Ask::simulated(now, None);
+        let event = Event::Boosted { person: PersonId(1), points: 5 };
+        cell.settle(ask, Ok(Decided::Now(event)), Vec::new(), |_, _, _| ());
+        let (ask, mut read) = Ask::simulated(now, None);
+        cell.answer(ask, Ok(()));
+        while desk.commit().expect("a sound disk") || desk.announce() {}
+        assert!(decided.try_recv().is_err(), "it was not written");
+        assert!(read.try_recv().is_err(), "it was computed from what was not written");
     }
 }

@@ -198,14 +198,15 @@ impl Committer {
         Some(seq)
     }
 
-    /// Releases the answer once `seq` is durable: now, when it is already.
+    /// Releases the answer once `seq` is durable: now, when it is already. Never, when it will not
+    /// be.
     pub(crate) fn when_durable(&self, seq: Seq, ticket: Ticket) {
         if self.0.durable.load(Ordering::Acquire) >= seq {
             ticket.release(None);
             return;
         }
         let mut inbox = self.0.inbox();
-        if inbox.stopped {
+        if inbox.stopped || seq >= inbox.next_seq {
             return;
         }
         inbox.gathering.tickets.push((seq, ticket));
