@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use crate::archive::{self, Archive, ArchiveWriter, Archived, Link};
 use crate::closed::Opened;
@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     /// The store of the next epoch, opened before anybody waits for it.
     prepared: Mutex<Option<Box<dyn Store>>>,
     base: RwLock<Option<Arc<Snapshot>>>,
+    /// Those that were it before: whoever reads one goes on after the next is there.
+    bases: Mutex<Vec<Weak<Snapshot>>>,
     /// What somebody who reads behind the others has yet to read.
     pub(crate) needed: Mutex<Needed>,
     /// Taken by whoever opens, or removes, a closed epoch that is on disk only.
@@ -75,6 +77,7 @@ impl Shared {
             epochs: RwLock::new(epochs),
             prepared: Mutex::default(),
             base: RwLock::new(base.map(Arc::new)),
+            bases: Mutex::default(),
             needed: Mutex::default(),
             opened: Mutex::default(),
             ends: Mutex::default(),
@@ -196,8 +199,17 @@ impl Epochs {
 
     /// Makes a snapshot that was just written the one to start from.
     pub fn adopt(&self, snapshot: Snapshot) {
-        let base = Some(Arc::new(snapshot));
-        *self.0.base.write().unwrap_or_else(PoisonError::into_inner) = base;
+        let base = Arc::new(snapshot);
+        let mut bases = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.0.base.write().unwrap_or_else(PoisonError::into_inner);
+        bases.extend(current.replace(base).as_ref().map(Arc::downgrade));
+    }
+
+    /// Whether somebody still reads the snapshot of an epoch, which was the base once.
+    fn is_read(&self, epoch: u64) -> bool {
+        let mut bases = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        bases.retain(|base| base.strong_count() > 0);
+        bases.iter().filter_map(Weak::upgrade).any(|base| base.position().epoch == epoch)
     }
 
     fn covered(&self) -> u64 {
@@ -328,7 +340,8 @@ impl Epochs {
     /// snapshots but the newest two, and the epochs that the older of them covers. With `archived`,
     /// an epoch stays until it is in the archive; without, those stay that somebody needs.
     ///
-    /// As long as a [`Moment`](crate::Moment) is held nothing goes, and the answer is false.
+    /// As long as a [`Moment`](crate::Moment) is held nothing goes, and no snapshot that somebody
+    /// reads; then the answer is false.
     ///
     /// # Errors
     /// [`Error::Io`]; whatever is left is removed the next time.
@@ -351,7 +364,9 @@ impl Epochs {
         let oldest = self.0.disk.epochs()?.first().copied();
         self.forget_ends_before(oldest.unwrap_or(covered));
         self.close_opened();
-        for &epoch in &snapshots[..older] {
+        let (read, unread): (Vec<_>, Vec<_>) =
+            snapshots[..older].iter().partition(|&&epoch| self.is_read(epoch));
+        for epoch in unread {
             // The oldest epoch that stays begins at a snapshot or at the end of an archive.
             let archived = layout::archive_path(&self.0.dir, epoch).exists();
             if archived || oldest != Some(epoch + 1) {
@@ -364,7 +379,7 @@ impl Epochs {
                 snapshot::remove(&layout::bad_snapshot_path(&self.0.dir, epoch))?;
             }
         }
-        Ok(true)
+        Ok(read.is_empty())
     }
 
     /// Whether the archive needs an epoch no more: it has its records, or cannot take them. Then it

@@ -86,7 +86,7 @@ impl SledJournal {
         archive::remove_unfinished(&layout::archive_dir(dir))?;
         snapshot::remove_unfinished(dir)?;
         store::finish_removals(&layout::journal_dir(dir))?;
-        let (snapshot, set_aside) = newest_snapshot(dir)?;
+        let (snapshot, damaged) = newest_snapshot(dir)?;
         let position = snapshot.as_ref().map(Snapshot::position);
         let found = WatermarkFile::read(disk.as_ref())?;
         let (numbers, fresh) = epochs_behind(disk.epochs()?, position);
@@ -94,6 +94,8 @@ impl SledJournal {
         let stores = stores.collect::<Result<Vec<_>, _>>()?;
         let mut walked = walk(&stores, position, found)?;
         let lost = accept_or_refuse(&mut walked, options.accept_loss)?;
+        // Not before: a start that is refused leaves everything as it is.
+        let set_aside = set_aside(dir, damaged)?;
         let cut = cut_tail(&stores, &walked)?;
         if !fresh && walked.next_seq > 1 {
             warn_without_watermark(found);
@@ -253,25 +255,32 @@ fn too_large(ends: &[usize]) -> Option<usize> {
     sizes.find(|bytes| *bytes > RECORD_BYTES_MAX)
 }
 
-/// The newest snapshot that is whole. Those that are not are set aside.
-fn newest_snapshot(dir: &Path) -> Result<(Option<Snapshot>, Vec<PathBuf>), Error> {
-    let mut set_aside = Vec::new();
+/// The newest snapshot that is whole, and the epochs of newer ones, which are not.
+fn newest_snapshot(dir: &Path) -> Result<(Option<Snapshot>, Vec<u64>), Error> {
+    let mut damaged = Vec::new();
     for epoch in layout::snapshots(dir)?.into_iter().rev() {
         let path = layout::snapshot_path(dir, epoch);
         match Snapshot::open(&path) {
             Ok(snapshot) if snapshot.position().epoch == epoch => {
-                return Ok((Some(snapshot), set_aside));
+                return Ok((Some(snapshot), damaged));
             }
             Err(error) if !error.is_unreadable() => return Err(error),
-            Ok(_) | Err(_) => {
-                let aside = layout::bad_snapshot_path(dir, epoch);
-                tracing::warn!(path = %aside.display(), "set aside a damaged snapshot");
-                std::fs::rename(&path, &aside).map_err(Error::io("rename", &path))?;
-                set_aside.push(aside);
-            }
+            Ok(_) | Err(_) => damaged.push(epoch),
         }
     }
-    Ok((None, set_aside))
+    Ok((None, damaged))
+}
+
+/// Puts damaged snapshots under another name; those names.
+fn set_aside(dir: &Path, damaged: Vec<u64>) -> Result<Vec<PathBuf>, Error> {
+    let set_aside = |epoch| {
+        let path = layout::snapshot_path(dir, epoch);
+        let aside = layout::bad_snapshot_path(dir, epoch);
+        tracing::warn!(path = %aside.display(), "set aside a damaged snapshot");
+        std::fs::rename(&path, &aside).map_err(Error::io("rename", &path))?;
+        Ok(aside)
+    };
+    damaged.into_iter().map(set_aside).collect()
 }
 
 /// The epochs behind the snapshot, and whether there was none at all.

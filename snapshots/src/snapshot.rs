@@ -107,7 +107,7 @@ impl SnapshotWriter {
         Ok(PartWriter { snapshot: self, chunk: Vec::with_capacity(CHUNK_BYTES_MAX) })
     }
 
-    /// Makes the file whole and durable, gives it its name, and reads it back.
+    /// Makes the file whole and durable, reads it back, and gives it its name.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::DamagedFile`] if the disk gives back something else.
@@ -120,17 +120,17 @@ impl SnapshotWriter {
         self.out.flush().map_err(Error::io("write", &self.temporary))?;
         let file = self.out.get_ref().file.file();
         file.sync_all().map_err(Error::io("sync", &self.temporary))?;
+        let mut snapshot = Snapshot::open(&self.temporary)?;
+        if snapshot.digest != digest {
+            return Err(damaged(&self.path, "it does not read back as it was written"));
+        }
         fs::rename(&self.temporary, &self.path).map_err(Error::io("rename", &self.temporary))?;
         self.finished = true;
         if let Some(dir) = self.path.parent() {
             files::sync_dir(dir)?;
         }
-        let snapshot = Snapshot::open(&self.path)?;
-        if snapshot.digest == digest {
-            Ok(snapshot)
-        } else {
-            Err(damaged(&self.path, "it does not read back as it was written"))
-        }
+        snapshot.path.clone_from(&self.path);
+        Ok(snapshot)
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -225,7 +225,7 @@ impl Write for PartWriter<'_> {
     }
 }
 
-/// A whole snapshot. Holds its file open, so it can be read after it was removed.
+/// A whole snapshot. What was taken for the state to start from stays on disk while it is held.
 #[derive(Debug)]
 pub struct Snapshot {
     file: Arc<File>,

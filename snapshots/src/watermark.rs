@@ -174,12 +174,13 @@ fn decode(slot: &[u8; SLOT_BYTES]) -> Result<Option<(u64, Watermark)>, Error> {
     if slot[..4] != MAGIC {
         return Ok(None);
     }
+    // First, and where every format has it: a bit that fell over is not a newer release.
+    if u32::from_le_bytes(field(slot, CRC_AT)) != crc32c::crc32c(&slot[..CRC_AT]) {
+        return Ok(None);
+    }
     let format = u16::from_le_bytes([slot[4], slot[5]]);
     if format > FORMAT {
         return Err(Error::Newer { found: format, known: FORMAT });
-    }
-    if u32::from_le_bytes(field(slot, CRC_AT)) != crc32c::crc32c(&slot[..CRC_AT]) {
-        return Ok(None);
     }
     let mark = Watermark { seq: u64::from_le_bytes(field(slot, 16)), chain: field(slot, 24) };
     Ok(Some((u64::from_le_bytes(field(slot, 8)), mark)))

@@ -43,12 +43,19 @@ pub async fn load_from<E: ToString + Send + 'static>(
         let _ = sender.blocking_send(piece.changes);
         read.map_err(|error| Error::Journal(error.to_string()))
     });
-    let mut load = session.begin_load(portion).await?;
-    while let Some(piece) = pieces.recv().await {
-        load.write(&Batch::of(piece)).await?;
-    }
+    let loaded = async {
+        let mut load = session.begin_load(portion).await?;
+        while let Some(piece) = pieces.recv().await {
+            load.write(&Batch::of(piece)).await?;
+        }
+        Ok::<_, Error>(load)
+    };
+    let loaded = loaded.await;
+    // Where that has failed: whoever reads has a whole part of the state in memory, and ends before
+    // the next load begins.
+    drop(pieces);
     let read = reading.await.map_err(|error| Error::Journal(error.to_string()))?;
-    let place = read?;
+    let (load, place) = (loaded?, read?);
     let rows = load.finish(place).await?;
     Ok((place, rows))
 }

@@ -51,8 +51,11 @@ impl Whole {
                 more = visit(Change::Named { person, profile, whole });
             }
         })?;
+        if !more {
+            return Ok(());
+        }
         let list = self.state::<Waitlist>("waitlist")?;
-        more = more && list.rows(visit);
+        more = list.rows(visit);
         drop(list);
         more = more && self.state::<Invites>("invites")?.rows(visit);
         more = more && self.state::<Referrals>("referrals")?.rows(visit);

@@ -141,7 +141,9 @@ impl Running {
         let tidied = on_a_thread(tidying).await;
         match &tidied {
             Ok(_) | Err(Error::Stopping) => {}
-            Err(Error::Held) => tracing::info!("removes nothing while a backup is written"),
+            Err(Error::Held) => {
+                tracing::info!("removes nothing that a backup or a load of PostgreSQL still reads")
+            }
             Err(error @ (Error::Failed(_) | Error::Differs { .. } | Error::NoRoom { .. })) => {
                 tracing::error!(
                     %error,

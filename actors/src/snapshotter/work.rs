@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use snapshots::Error::Newer;
 use snapshots::{Epochs, Position, SnapshotWriter, archive};
 
 use crate::event::{Event, Stream};
@@ -69,7 +70,9 @@ pub enum Error {
         reserve: u64,
     },
     /// Somebody copies what would be removed.
-    #[error("a backup is being written, and nothing is removed before its end; try again then")]
+    #[error(
+        "a backup or a load of PostgreSQL reads what would be removed; try again after its end"
+    )]
     Held,
     /// The engine stops.
     #[error("the engine is stopping")]
@@ -161,8 +164,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes text out of the archives. One that cannot be read for good is left to the operator:
-    /// the others must not wait for it.
+    /// Takes text out of the archives. One that cannot be read for good, or that a newer release
+    /// seems to have made, is left to the operator: the others must not wait for it.
     fn erase(
         &self,
         gone: &dyn Fn(u128, u64) -> bool,
@@ -172,7 +175,7 @@ impl Worker {
             crash_point!("snapshotter.before_erase");
             match archive::erase(&path, gone) {
                 Ok(sections) => done.erased += sections,
-                Err(error) if error.is_unreadable() => {
+                Err(error) if error.is_unreadable() || matches!(error, Newer { .. }) => {
                     let path = path.display();
                     tracing::error!(
                         %error, %path,

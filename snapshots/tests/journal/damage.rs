@@ -106,9 +106,10 @@ fn one_spoilt_slot_of_the_watermark_leaves_the_other() {
     let dir = four_frames();
     let path = dir.path().join("watermark");
     let whole = fs::read(&path).expect("there is a watermark");
-    for slot in [0, 4096] {
+    // The sequence number, and the format: not every other one is a later release's.
+    for (slot, byte) in [(0, 20), (4096, 20), (0, 4), (4096, 4)] {
         let mut spoilt = whole.clone();
-        spoilt[slot + 20] ^= 1;
+        spoilt[slot + byte] ^= 2;
         fs::write(&path, spoilt).expect("the watermark is spoilt");
         let verified = snapshots::verify(dir.path()).expect("the journal is whole");
         assert!(matches!(verified.watermark, Some(30 | 40)), "{:?}", verified.watermark);

@@ -114,6 +114,11 @@ fn without_any_good_snapshot_a_start_is_refused_and_names_what_is_missing() {
     let refusal = support::refusal(dir.path());
     let Error::Damaged { missing_from, missing_to, .. } = refusal else { panic!("{refusal}") };
     assert_eq!((missing_from, missing_to), (1, 40));
+    for epoch in [2, 3] {
+        spoil(&snapshot_path(dir.path(), epoch));
+    }
+    let (_, recovered) = support::open(dir.path());
+    assert_eq!(recovered.snapshot_seq, 60, "a start that is refused leaves snapshots in place");
 }
 
 #[test]
@@ -400,6 +405,29 @@ fn nothing_is_removed_while_a_moment_is_held_and_all_of_it_afterwards() {
     assert!(!snapshot_path(dir.path(), 1).exists());
     let names = fs::read_dir(dir.path().join("snapshots")).expect("a list");
     assert_eq!(names.count(), 2, "nothing half removed is left");
+}
+
+#[test]
+fn a_snapshot_that_somebody_reads_stays_until_that_has_ended() {
+    let dir = TempDir::new().expect("a directory");
+    let (mut journal, _) = support::open(dir.path());
+    support::append_next(&mut journal, 1);
+    rotate(&mut journal, dir.path());
+    let base = journal.reader().base().expect("there is one");
+    for epoch in 2..=4 {
+        support::append_next(&mut journal, 1);
+        rotate(&mut journal, dir.path());
+        let all = journal.epochs().retire(false).expect("nothing stands in the way");
+        assert_eq!(all, epoch < 3, "epoch {epoch}");
+    }
+    assert!(!snapshot_path(dir.path(), 2).exists(), "nobody reads the second");
+    let (_, mut part) = base.part("state").expect("it has one");
+    let mut bytes = Vec::new();
+    part.read_to_end(&mut bytes).expect("it is whole");
+    assert_eq!(bytes, 1_u64.to_le_bytes());
+    drop((base, part));
+    assert!(journal.epochs().retire(false).expect("nothing stands in the way"));
+    assert!(!snapshot_path(dir.path(), 1).exists());
 }
 
 #[test]
