@@ -20,7 +20,7 @@ fn execute(arguments: &Arguments) -> anyhow::Result<u8> {
     let config = || -> anyhow::Result<Config> { Ok(load(&sources)?.config) };
     let output = &mut Output::stdout();
     match &arguments.command {
-        None | Some(Command::Serve) => runtime()?.block_on(cli::serve::run(config()?))?,
+        None | Some(Command::Serve) => cli::serve::run(config()?, runtime()?)?,
         Some(Command::Config(options)) => return cli::config::run(options, &sources, output),
         Some(Command::Keys(options)) => cli::keys::run(options, &config()?, output)?,
         Some(Command::Verify(options)) => {
