@@ -11,7 +11,7 @@ use crate::shipped::{
 };
 
 /// Every family that the node exports, under the name that its series have.
-const METRICS: [&str; 61] = [
+const METRICS: [&str; 62] = [
     "vobee_waitlist_joins_total",
     "vobee_waitlist_join_rejections_total",
     "vobee_waitlist_entries",
@@ -59,6 +59,7 @@ const METRICS: [&str; 61] = [
     "vobee_http_request_duration_seconds_count",
     "vobee_http_connections",
     "vobee_rate_limited_total",
+    "vobee_wrong_codes_total",
     "vobee_build_info",
     "vobee_ready",
     "process_cpu_seconds_total",

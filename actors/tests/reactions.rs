@@ -291,6 +291,7 @@ async fn a_referral_follows_who_leaves_and_the_spellings_outlive_a_restart() {
     let engine = &launch.engine;
     engine.share(email("ada+news"), email("bob"), None, None).await.unwrap();
     engine.share(email("bob"), email("cyd"), None, None).await.unwrap();
+    engine.share(email("bob"), email("dan"), None, None).await.unwrap();
     launch.join("cyd").await.unwrap();
     let state = async |launch: &Launch, name| {
         launch.engine.referral_chain(launch.person(name)).await.unwrap().0.state
@@ -308,7 +309,7 @@ async fn a_referral_follows_who_leaves_and_the_spellings_outlive_a_restart() {
 
     let launch = launch.restart().await;
     assert_eq!(launch.settled().await, before);
-    let closing = launch.engine.share(email("cyd"), email("ada"), None, None).await;
+    let closing = launch.engine.share(email("dan"), email("ada"), None, None).await;
     let cycle = Error::Rejected(Rejection::Referrals(referrals::Rejection::ReferralCycle));
     assert_eq!(closing, Err(cycle));
 }

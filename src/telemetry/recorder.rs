@@ -82,12 +82,12 @@ impl Recorder {
     }
 }
 
-/// Counts requests that a rate limit turned away.
-/// Invite codes that were looked up and were none.
+/// Counts invite codes that were looked up and were none.
 pub(crate) fn wrong_codes() -> Counter {
     metrics::counter!("vobee_wrong_codes_total")
 }
 
+/// Counts requests that a rate limit turned away.
 pub(crate) fn rate_limited(scope: &'static str) -> Counter {
     metrics::counter!("vobee_rate_limited_total", "scope" => scope)
 }

@@ -241,6 +241,20 @@ fn a_sign_up_in_two_steps_keeps_the_code_and_uses_it_once() {
 }
 
 #[test]
+fn a_hold_of_somebody_who_has_left_brings_nobody_back() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let code = &generate(&mut admin, &json!({"batch_size": 1}))[0];
+    let join = json!({"email": "ada@example.com", "persona": "agency", "use_case": "Launches"});
+    admin.post("/api/waitlist/join", &join).expect(201);
+    let id = reserve(&mut admin, code, "ada");
+    admin.delete("/api/waitlist/ada%40example.com").expect(200);
+    assert_eq!(settle(&mut admin, &id, "confirm").problem(409), "reservation-released");
+    assert_eq!(admin.get("/api/waitlist/ada%40example.com").problem(410), "erased");
+    admin.post(REDEEM, &redeem(code, "bob")).expect(200);
+}
+
+#[test]
 fn a_released_hold_frees_the_code_and_cannot_be_confirmed() {
     let server = Server::start();
     let code = &generate(&mut server.admin(), &json!({"batch_size": 1}))[0];

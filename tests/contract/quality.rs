@@ -203,6 +203,8 @@ fn a_drill_does_what_the_rates_would_and_is_marked_wherever_they_show() {
     assert_eq!(alert["until"], holds["until"]);
     let refused = admin.post(GENERATE, &json!({"batch_size": 1}));
     assert_eq!(refused.problem(409), "invites-paused");
+    let detail = refused.json()["detail"].as_str().expect("a text").to_owned();
+    assert!(detail.ends_with(" (drill)"), "{detail}");
 
     let ended = admin.post(DRILL, &json!({"for_minutes": 0})).expect(200);
     assert_eq!((&ended["source"], &ended["until"]), (&json!("measured"), &Value::Null));

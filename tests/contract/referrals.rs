@@ -116,6 +116,60 @@ fn an_earned_code_goes_to_the_next_friend_who_is_told() {
     assert_eq!(quality(&mut admin, "ada")["referred_count"], 5);
 }
 
+fn join(client: &mut Client, name: &str, referral_code: Option<&Value>) -> Value {
+    let mut body = json!({
+        "email": format!("{name}@example.com"), "persona": "agency", "use_case": "Launches",
+    });
+    if let Some(code) = referral_code {
+        body["referral_code"] = code.clone();
+    }
+    client.post("/api/waitlist/join", &body).expect(201)
+}
+
+#[test]
+fn a_friend_who_came_before_the_inviter_had_codes_is_given_one_by_a_share() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let ada = join(&mut admin, "ada", None);
+    join(&mut admin, "fay", Some(&ada["referral_code"]));
+    admin.post(SHARE, &pair("ada", "gil")).expect(201);
+    bring(&mut admin, &["bob", "cyd", "dan"]);
+    let codes = earn(&mut admin, "ada")["codes"].clone();
+    let shared = admin.post(SHARE, &pair("ada", "fay")).expect(200);
+    assert_eq!((&shared["already_shared"], &shared["invite_code"]), (&json!(true), &codes[0]));
+    let mut wished = pair("ada", "gil");
+    wished["invite_code"] = codes[2].clone();
+    assert_eq!(admin.post(SHARE, &wished).expect(200)["invite_code"], codes[2]);
+    assert_eq!(admin.post(SHARE, &pair("ada", "fay")).expect(200)["invite_code"], codes[0]);
+    assert_eq!(admin.post(SHARE, &pair("ada", "bob")).expect(200)["invite_code"], Value::Null);
+    assert_eq!(earn(&mut admin, "ada")["codes"], json!([codes[1]]));
+}
+
+#[test]
+fn who_has_left_is_not_brought_back_by_somebody_elses_share() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    join(&mut admin, "ada", None);
+    admin.delete("/api/waitlist/ada%40example.com").expect(200);
+    assert_eq!(admin.post(SHARE, &pair("ada", "bob")).problem(410), "erased");
+    assert_eq!(admin.post(SHARE, &pair("bob", "ada")).problem(410), "erased");
+}
+
+#[test]
+fn a_repeated_share_gets_its_first_answer_though_the_friend_has_left_since() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    let send = |admin: &mut Client| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "k")];
+        let body = pair("ada", "bob").to_string();
+        admin.try_send("POST", SHARE, &headers, body.as_bytes()).expect("an answer")
+    };
+    let first = send(&mut admin).expect(201);
+    join(&mut admin, "bob", None);
+    admin.delete("/api/waitlist/bob%40example.com").expect(200);
+    assert_eq!(send(&mut admin).expect(201), first);
+}
+
 #[test]
 fn quality_tells_score_parts_and_rewards() {
     let server = Server::start();

@@ -425,7 +425,9 @@ fn a_place_is_explained_by_what_moved_it_and_the_past_can_be_looked_at() {
     let invited = admin.post(INVITE, &json!({"count": 1})).expect(201);
     admin.delete("/api/waitlist/ada%40example.com").expect(200);
     admin.post("/api/operations/snapshot", &json!({})).expect(200);
-    admin.post("/api/operations/snapshot", &json!({})).expect(200);
+    let taken = admin.post("/api/operations/snapshot", &json!({})).expect(200)["seq"].clone();
+    let recent = admin.get(&format!("{path}/explain?since={taken}")).expect(200);
+    assert_eq!((&recent["since"]["seq"], &recent["changes"]), (&taken, &json!([])));
     server.kill_and_restart();
     let mut admin = server.admin();
     let (cyd, points) = boost("cyd", -30);

@@ -62,8 +62,8 @@ impl Engine {
     /// Notes who brought whom, and makes one of the inviter's codes the recipient's.
     ///
     /// # Errors
-    /// [`referrals::Rejection`]; and [`invites::Rejection`](crate::invites::Rejection) when `code`
-    /// is not one that the inviter can give away.
+    /// [`referrals::Rejection`]; [`invites::Rejection`](crate::invites::Rejection) when `code` is
+    /// not one that the inviter can give away; [`waitlist::Rejection::HasLeft`] when either has.
     pub async fn share(
         &self,
         inviter: Email,
@@ -74,23 +74,31 @@ impl Engine {
         let now = self.now();
         let identity = self.identity();
         let (from, to) = (identity.person(&inviter), identity.person(&recipient));
-        if let Some(code) = code {
-            self.0.invites.may_give(now, code, from, to).await?;
-        }
-        let command = referrals::Share {
-            id: entropy::uuid(now),
-            inviter: from,
-            recipient: to,
-            mailbox: identity.mailbox(&inviter),
-            marks: self.marks(&recipient, None),
-            recipient_is: self.recipient_is(to).await?,
-            bind: code.map_or(Bind::Oldest, Bind::Code),
+        let bind = code.map_or(Bind::Oldest, Bind::Code);
+        let run = async |request| {
+            if let Some(code) = code {
+                self.0.invites.may_give(now, code, from, to).await?;
+            }
+            // Whoever has left stays forgotten, also if somebody else types the address.
+            self.is_on_the_list(from).await?;
+            let command = referrals::Share {
+                id: entropy::uuid(now),
+                inviter: from,
+                recipient: to,
+                mailbox: identity.mailbox(&inviter),
+                marks: self.marks(&recipient, None),
+                recipient_is: self.recipient_is(to).await?,
+                bind,
+            };
+            let sections = vec![
+                Self::section(from, &Text::Address(&inviter)),
+                Self::section(to, &Text::Address(&recipient)),
+            ];
+            let shared = self.0.referrals.share(now, request, command, sections).await?;
+            // A friend who came without a share, or shared with when there was no code, has none.
+            self.0.invites.give(now, from, to, bind).await?;
+            Ok(shared)
         };
-        let sections = vec![
-            Self::section(from, &Text::Address(&inviter)),
-            Self::section(to, &Text::Address(&recipient)),
-        ];
-        let run = |request| self.0.referrals.share(now, request, command, sections);
         let shared = self.once::<_, referrals::Rejection, _>(tag, run).await;
         super::stats::count_share(&shared);
         let referrals::Shared { referral, already } = shared?;
@@ -99,18 +107,23 @@ impl Engine {
         Ok(Shared { referral, already, invite_code })
     }
 
-    async fn recipient_is(&self, person: PersonId) -> Result<RecipientIs, Error> {
+    /// The state of somebody's entry, if there is one; refused for somebody who has left.
+    async fn is_on_the_list(&self, person: PersonId) -> Result<Option<EntryState>, Error> {
         match self.standing(person).await {
-            Ok(standing) => Ok(match standing.state {
-                EntryState::Waiting => RecipientIs::Waiting,
-                EntryState::Invited => RecipientIs::Unknown,
-                EntryState::Member => RecipientIs::Member,
-            }),
+            Ok(standing) => Ok(Some(standing.state)),
             Err(Error::Rejected(Rejection::Waitlist(waitlist::Rejection::UnknownPerson))) => {
-                Ok(RecipientIs::Unknown)
+                Ok(None)
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn recipient_is(&self, person: PersonId) -> Result<RecipientIs, Error> {
+        Ok(match self.is_on_the_list(person).await? {
+            Some(EntryState::Waiting) => RecipientIs::Waiting,
+            Some(EntryState::Invited) | None => RecipientIs::Unknown,
+            Some(EntryState::Member) => RecipientIs::Member,
+        })
     }
 
     /// Grants what somebody has earned and not been given, and tells which codes the person can

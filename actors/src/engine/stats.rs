@@ -124,9 +124,11 @@ pub(super) fn count_join(outcome: &Result<Joined, Error>) {
 pub(super) fn count_redemption(outcome: &Result<Redeemed, Error>) {
     let result = match outcome {
         Ok(redeemed) => {
-            let micros = redeemed.at.micros() - redeemed.issued_at.micros();
-            metrics::histogram!("vobee_invite_redemption_delay_seconds")
-                .record(micros.max(0) as f64 / 1e6);
+            if !redeemed.already {
+                let micros = redeemed.at.micros() - redeemed.issued_at.micros();
+                metrics::histogram!("vobee_invite_redemption_delay_seconds")
+                    .record(micros.max(0) as f64 / 1e6);
+            }
             "redeemed"
         }
         Err(Error::Rejected(Rejection::Invites(rejection))) => match rejection {

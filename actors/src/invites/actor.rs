@@ -14,7 +14,8 @@ use crate::ids::{InviteCode, PersonId, Timestamp, Uuid};
 use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
 use crate::record::Unreadable;
-use crate::{referrals, waitlist};
+use crate::referrals::{self, Bind};
+use crate::waitlist;
 
 use super::command::{
     Amend, CodeView, Filter, Generate, Generated, Page, Redeem, Redeemed, Reserve, Reserved, Stats,
@@ -38,6 +39,7 @@ pub(crate) enum Message {
     Page(Filter, Ask<Page>),
     Wave(String, Ask<Wave>),
     MayGive { code: InviteCode, inviter: PersonId, recipient: PersonId, ask: Ask<()> },
+    Give { inviter: PersonId, recipient: PersonId, bind: Bind, ask: Ask<()> },
     Given { holder: PersonId, person: PersonId, ask: Ask<Option<InviteCode>> },
     Free(PersonId, Ask<Vec<InviteCode>>),
     Stats(Ask<Stats>),
@@ -129,6 +131,17 @@ impl Handle {
         recipient: PersonId,
     ) -> Result<(), Error> {
         self.0.ask(now, None, |ask| Message::MayGive { code, inviter, recipient, ask }).await
+    }
+
+    /// Binds a code of the inviter's to the recipient, who has none from there.
+    pub(crate) async fn give(
+        &self,
+        now: Timestamp,
+        inviter: PersonId,
+        recipient: PersonId,
+        bind: Bind,
+    ) -> Result<(), Error> {
+        self.0.ask(now, None, |ask| Message::Give { inviter, recipient, bind, ask }).await
     }
 
     pub(crate) async fn given(
@@ -223,7 +236,12 @@ impl Domain for Invites {
             let caused = match &cause.event {
                 Some(event::Event::Referrals(event)) => on_referrals(cell, event, now),
                 Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
-                    decide::on_left(&cell.state, *person)
+                    let mut caused = decide::on_left(&cell.state, *person);
+                    let last = caused.pop();
+                    // The last one alone says that the cause is dealt with: where it is missing
+                    // after a crash, the next start does what is left to do.
+                    caused.into_iter().for_each(|event| cell.record(event, cause.at, None));
+                    last
                 }
                 Some(event::Event::Waitlist(waitlist::Event::Waved {
                     batch,
@@ -285,8 +303,7 @@ impl Domain for Invites {
                 cell.answer(ask, Ok(page));
             }
             Message::Wave(batch, ask) => {
-                let wave = cell.state.wave(&batch).ok_or(Rejection::UnknownBatch);
-                cell.answer(ask, wave);
+                cell.answer(ask, cell.state.wave(&batch).ok_or(Rejection::UnknownBatch));
             }
             Message::View(code, ask) => {
                 let view = cell.state.view(code, cell.time(ask.now));
@@ -297,18 +314,19 @@ impl Domain for Invites {
                 let may = decide::may_give(&cell.state, code, inviter, recipient, now);
                 cell.answer(ask, may);
             }
+            Message::Give { inviter, recipient, bind, ask } => {
+                let now = cell.time(ask.now);
+                let decided = decide::give(&cell.state, inviter, recipient, bind, now);
+                cell.settle(ask, Ok(decided), Vec::new(), |_, _, _| ());
+            }
             Message::Given { holder, person, ask } => {
-                let given = cell.state.given(holder, person);
-                cell.answer(ask, Ok(given));
+                cell.answer(ask, Ok(cell.state.given(holder, person)));
             }
             Message::Free(holder, ask) => {
                 let free = cell.state.free(holder, cell.time(ask.now)).collect();
                 cell.answer(ask, Ok(free));
             }
-            Message::Digest(ask) => {
-                let digest = cell.state.digest();
-                cell.answer(ask, Ok(digest));
-            }
+            Message::Digest(ask) => cell.answer(ask, Ok(cell.state.digest())),
             Message::Stats(ask) => {
                 let stats = cell.state.stats(cell.time(ask.now));
                 cell.answer(ask, Ok(stats));

@@ -227,6 +227,19 @@ pub(super) fn on_referred(
     Some(Event::Bound { code, person: recipient })
 }
 
+/// A code of the inviter's for a recipient whom no reaction to a referral has given one.
+pub(super) fn give(
+    state: &State,
+    inviter: PersonId,
+    recipient: PersonId,
+    bind: Bind,
+    now: Timestamp,
+) -> Decided<Event, ()> {
+    let has = state.given(inviter, recipient).is_some() || state.member(recipient).is_some();
+    let bound = if has { None } else { on_referred(state, inviter, recipient, bind, now) };
+    bound.map_or(Decided::Already(()), Decided::Now)
+}
+
 /// The codes that somebody has earned.
 pub(super) fn on_rewarded(
     state: &State,
@@ -276,9 +289,12 @@ pub(super) fn on_waved(
     Some(Event::Sent { batch: batch.to_owned(), codes, expires_at })
 }
 
-/// What a departure from the list means here.
-pub(super) fn on_left(state: &State, person: PersonId) -> Option<Event> {
-    state.member(person).map(|_| Event::Departed { person })
+/// What a departure from the list means here: the person is in no more, and keeps no code to come
+/// in with.
+pub(super) fn on_left(state: &State, person: PersonId) -> Vec<Event> {
+    let held = state.holds.of_person(person).iter();
+    let released = held.map(|&reservation| Event::Released { reservation });
+    released.chain(state.member(person).map(|_| Event::Departed { person })).collect()
 }
 
 /// The first `count` candidates that were never issued.
@@ -446,10 +462,38 @@ mod tests {
     fn a_member_redeems_no_second_code_until_departed() {
         let mut state = given(&[issued(&[1, 2]), used(1, ADA)]);
         assert_eq!(try_redeem(&state, 2, ADA, at(9)), Err(Rejection::AlreadyMember));
-        let event = on_left(&state, ADA).expect("a member leaves");
-        apply(&mut state, &event, at(9));
+        let events = on_left(&state, ADA);
+        assert_eq!(events, [Event::Departed { person: ADA }]);
+        events.iter().for_each(|event| apply(&mut state, event, at(9)));
         assert_eq!(try_redeem(&state, 2, ADA, at(9)), Ok(()));
-        assert_eq!(on_left(&state, BOB), None);
+        assert_eq!(on_left(&state, BOB), []);
+    }
+
+    #[test]
+    fn who_leaves_keeps_no_code_to_come_back_with() {
+        let mut state = given(&[issued(&[1, 2])]);
+        for (number, seed) in [(7, 1), (8, 2)] {
+            let (reservation, until) = (Uuid(number), at(60));
+            let (code, marks) = (code(seed), Marks::default());
+            let held = Event::Reserved { reservation, code, person: ADA, until, marks };
+            apply(&mut state, &held, at(1));
+        }
+        let events = on_left(&state, ADA);
+        assert_eq!(events, [7, 8].map(|number| Event::Released { reservation: Uuid(number) }));
+        events.iter().for_each(|event| apply(&mut state, event, at(9)));
+        assert_eq!(confirm(&state, Uuid(7), at(9)), Err(Rejection::ReservationReleased));
+        assert_eq!(try_redeem(&state, 2, BOB, at(9)), Ok(()));
+    }
+
+    #[test]
+    fn a_friend_without_a_code_is_given_one_and_no_second() {
+        let mut state = given(&[earned(ADA, &[1, 2]), issued(&[3]), used(3, EVE)]);
+        let give = |state: &State, person| give(state, ADA, person, Bind::Oldest, at(9));
+        let Decided::Now(event) = give(&state, BOB) else { panic!("bob has none") };
+        assert_eq!(event, Event::Bound { code: code(1), person: BOB });
+        apply(&mut state, &event, at(9));
+        assert!(matches!(give(&state, BOB), Decided::Already(())));
+        assert!(matches!(give(&state, EVE), Decided::Already(())), "eve is in");
     }
 
     #[test]

@@ -59,12 +59,14 @@ pub(super) struct Hold {
 /// The open holds of one code, by their end.
 type Open = BTreeMap<(Timestamp, Uuid), PersonId>;
 
-/// All holds that are remembered. Invariant: `of_code` has those whose outcome is open.
+/// All holds that are remembered. Invariant: `of_code` and `of_person` have those whose outcome is
+/// open.
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     by_id: Map<Uuid, Hold>,
     by_end: BTreeSet<(Timestamp, Uuid)>,
     of_code: Map<u32, Open>,
+    of_person: Map<PersonId, Vec<Uuid>>,
 }
 
 impl Holds {
@@ -101,21 +103,25 @@ impl Holds {
         mine.next().map(|((_, id), _)| *id)
     }
 
+    /// The holds of a person that have the outcome open.
+    pub(super) fn of_person(&self, person: PersonId) -> &[Uuid] {
+        self.of_person.get(person).map_or(&[], Vec::as_slice)
+    }
+
     pub(super) fn add(&mut self, id: Uuid, hold: Hold) {
         self.by_id.insert(id, hold);
         self.by_end.insert((hold.until, id));
         if hold.outcome == Outcome::Open {
             self.of_code.get_or_default(hold.code).insert((hold.until, id), hold.person);
+            self.of_person.get_or_default(hold.person).push(id);
         }
     }
 
     pub(super) fn close(&mut self, id: Uuid, outcome: Outcome) {
         let Some(hold) = self.by_id.get_mut(id) else { return };
         hold.outcome = outcome;
-        let (code, key) = (hold.code, (hold.until, id));
-        self.drop_open(code, |open| {
-            open.remove(&key);
-        });
+        let hold = *hold;
+        self.drop_open(id, &hold);
     }
 
     /// Notes which holds of a code are over at `now`.
@@ -134,9 +140,7 @@ impl Holds {
         {
             self.by_end.pop_first();
             if let Some(hold) = self.by_id.remove(id) {
-                self.drop_open(hold.code, |open| {
-                    open.remove(&(until, id));
-                });
+                self.drop_open(id, &hold);
             }
         }
     }
@@ -159,11 +163,17 @@ impl Holds {
         self.by_id.iter().map(|(id, hold)| (*id, *hold))
     }
 
-    fn drop_open(&mut self, code: u32, drop: impl FnOnce(&mut Open)) {
-        if let Some(open) = self.of_code.get_mut(code) {
-            drop(open);
+    fn drop_open(&mut self, id: Uuid, hold: &Hold) {
+        if let Some(open) = self.of_code.get_mut(hold.code) {
+            open.remove(&(hold.until, id));
             if open.is_empty() {
-                self.of_code.remove(code);
+                self.of_code.remove(hold.code);
+            }
+        }
+        if let Some(open) = self.of_person.get_mut(hold.person) {
+            open.retain(|other| *other != id);
+            if open.is_empty() {
+                self.of_person.remove(hold.person);
             }
         }
     }
@@ -195,6 +205,7 @@ mod tests {
         holds.close(Uuid(2), Outcome::Released);
         assert_eq!(holds.live(7, at(9)), 1);
         assert_eq!(holds.get(Uuid(2)).map(|hold| hold.outcome), Some(Outcome::Released));
+        assert_eq!((holds.of_person(ADA), holds.of_person(BOB)), (&[Uuid(1)][..], &[][..]));
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub(crate) fn explain(
     since: Option<Moment>,
 ) -> Result<Option<Explained>, Error> {
     let mut tally = Tally::default();
-    let mut newest = 0;
+    let mut newest = walk.begins_at(since);
     let place = |state: &waitlist::State| state.place_of(person);
     let list = Subject { name: "waitlist", fresh: waitlist::State::default() };
     let state = walk.run::<Waitlist>(list, since, &mut |state, (seq, at, event)| {

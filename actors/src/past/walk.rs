@@ -102,6 +102,11 @@ impl Walk<'_> {
         Ok(state)
     }
 
+    /// The newest event that [`run`](Self::run) does not show, since it begins with a snapshot.
+    pub(super) fn begins_at(&self, moment: Option<Moment>) -> Seq {
+        self.base(moment).map_or(0, |base| base.position().seq)
+    }
+
     /// The newest snapshot, when it is no later than the moment.
     fn base(&self, moment: Option<Moment>) -> Option<Arc<Snapshot>> {
         self.reader.base().filter(|base| match moment {

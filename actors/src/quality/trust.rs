@@ -194,7 +194,10 @@ impl Trust {
     /// Why nobody is let in, or fewer are, in sentences.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
-        let alerts = self.alerts.iter().map(|alert| alert.message.clone());
+        let alerts = self.alerts.iter().map(|alert| {
+            let drill = if self.drill_of(alert).is_some() { " (drill)" } else { "" };
+            format!("{}{drill}", alert.message)
+        });
         let opens = self.opens_at.filter(|_| self.alerts.is_empty());
         let opens =
             opens.map(|at| format!("all is calm again, and if it stays so they open at {at}"));

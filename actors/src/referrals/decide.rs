@@ -151,8 +151,9 @@ pub(super) fn earned(
         reason: tier.reason.clone(),
     });
     let Due { rewards: mut due, more } = due(state, policy, person, now);
-    let held = more || earn.gate == Colour::Red && hold_codes(&mut due);
-    Earned { granted, next, paused: is_paused(state, policy, person, now), held }
+    let paused = is_paused(state, policy, person, now);
+    let held = !paused && (more || earn.gate == Colour::Red && hold_codes(&mut due));
+    Earned { granted, next, paused, held }
 }
 
 /// Takes out the rules that give codes, with all that they give: a rule is granted as a whole.
@@ -717,6 +718,15 @@ mod tests {
         assert_eq!(claim_at(&state, Colour::Yellow, at(9)), all, "nothing was lost");
         let state = given(&brought(ADA, 2, ReferralState::Redeemed));
         assert!(!earned(&state, &Policy::default(), &wanted, Vec::new(), at(9)).held);
+    }
+
+    #[test]
+    fn whose_rewards_are_paused_is_promised_none_when_the_gate_opens() {
+        let state = given(&brought(ADA, 50, ReferralState::Redeemed));
+        let policy = Policy { pause_below: 1.1, ..Policy::default() };
+        let wanted = Earn { person: ADA, gate: Colour::Red };
+        let answer = earned(&state, &policy, &wanted, Vec::new(), at(9));
+        assert_eq!((answer.paused, answer.held), (true, false));
     }
 
     #[test]

@@ -312,7 +312,8 @@ impl State {
         let Entry { score: before, state, .. } = self.entries[index as usize];
         let score = before.saturating_add(points);
         self.entries.update(index, |entry| entry.score = score);
-        *self.boosts.get_or_default(index) += score - before;
+        let boosts = self.boosts.get_or_default(index);
+        *boosts = boosts.saturating_add(score - before);
         if state == Some(EntryState::Waiting) {
             self.queue.remove(Key::new(before, index));
             self.queue.insert(Key::new(score, index));

@@ -121,7 +121,7 @@ fn asking() -> Vec<Described> {
         get("/api/invites", "The codes in the order of their issue, page by page")
             .asks([
                 query("batch_id", label(1..=BATCH_ID_CHARACTERS_MAX), "Only of this batch."),
-                query("issued_to", email(), "Only those that this person alone may use."),
+                query("issued_to", email(), "Only those that this person alone may use or holds."),
                 query("status", choice(CodeStatus::ALL.map(CodeStatus::as_str)), "Only these."),
                 query("limit", whole(1..=PAGE_MAX).default(Some(PAGE_DEFAULT.into())), "Codes."),
                 query("after", cursor(8), "The `next` of the page before."),

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use actors::Timestamp;
 use actors::snapshotter::Taken;
@@ -116,22 +116,24 @@ impl Snapshot {
 }
 
 pub(in crate::http) async fn snapshot(call: Call) -> Answer {
-    let taken = call.node.engine.snapshot().await?;
+    let (node, _) = call.no_input().await?;
+    let taken = node.engine.snapshot().await?;
     ok(&Snapshot::of(&taken))
 }
 
 pub(in crate::http) async fn compact(call: Call) -> Answer {
-    let taken = call.node.engine.compact().await?;
+    let (node, _) = call.no_input().await?;
+    let taken = node.engine.compact().await?;
     ok(&Snapshot::of(&taken))
 }
 
 /// The backup as it is written. An answer that ends without its manifest is none.
 pub(in crate::http) async fn backup(call: Call) -> Answer {
-    let engine = call.node.engine.clone();
+    let (node, _) = call.no_input().await?;
+    let engine = node.engine.clone();
     let moment = tokio::task::spawn_blocking(move || engine.moment()).await;
     let moment = moment.map_err(|_| Problem::panicked())??;
     let (sender, body) = Channel::<Bytes, io::Error>::new(CHUNKS_WAITING_MAX);
-    let node = Arc::clone(&call.node);
     let runtime = tokio::runtime::Handle::current();
     let write = move || {
         let source = Source {
