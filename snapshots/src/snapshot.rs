@@ -290,12 +290,12 @@ impl Snapshot {
         &self.path
     }
 
-    /// The file from its beginning, also when it was removed meanwhile.
+    /// The file from its beginning. It stays whole while the snapshot is held.
     ///
     /// # Errors
     /// When the operating system gives no second descriptor.
     pub fn reopen(&self) -> io::Result<File> {
-        // Through the descriptor: the name may be gone, and a copy would share its offset.
+        // Through the descriptor: a copy of that would share its offset.
         File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 

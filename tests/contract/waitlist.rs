@@ -285,6 +285,36 @@ fn whoever_leaves_is_forgotten_also_after_a_restart() {
 }
 
 #[test]
+fn of_whom_only_others_have_told_is_forgotten_too() {
+    let mut server = Server::start();
+    let mut admin = server.admin();
+    let told = json!({
+        "inviter_email": "ada@example.com", "recipient_email": "fay@example.com",
+    });
+    admin.post("/api/referrals/share", &told).expect(201);
+    let fay = "/api/waitlist/fay%40example.com";
+    assert_eq!(admin.get(fay).problem(404), "unknown-person");
+    let left = admin.delete(fay).expect(200);
+    assert_shape(&left, &json!({"erased_at": "time", "receipt": {"seq": "whole"}}));
+    assert_eq!(admin.delete("/api/waitlist/eve%40example.com").problem(404), "unknown-person");
+    for restarted in [false, true] {
+        if restarted {
+            admin.post("/api/operations/compact", &json!({})).expect(200);
+            server.kill_and_restart();
+        }
+        let mut admin = server.admin();
+        assert_eq!(admin.get(fay).problem(410), "erased");
+        assert_eq!(admin.delete(fay).problem(410), "erased");
+        assert_eq!(admin.post("/api/referrals/share", &told).problem(410), "erased");
+        let past = admin.get("/api/referrals/ada%40example.com/analytics").expect(200);
+        assert_eq!(past["history"].as_array().map(Vec::len), Some(1));
+        assert!(!past.to_string().contains("fay@"), "{past}");
+        assert_eq!(admin.get("/api/waitlist/stats").expect(200)["removed"], 0);
+    }
+    server.public().post(JOIN, &wants("fay@example.com")).expect(201);
+}
+
+#[test]
 fn a_member_cannot_join_again() {
     let server = Server::start();
     let mut admin = server.admin();

@@ -40,18 +40,24 @@ impl Engine {
     /// behind them goes.
     ///
     /// # Errors
-    /// As for [`snapshot`](Self::snapshot), and when something is left on the disk.
+    /// As for [`snapshot`](Self::snapshot), and when something is left on the disk, because of a
+    /// failure or because somebody reads it.
     pub async fn compact(&self) -> Result<Taken, Error> {
         // What is appended from now on has no text of theirs, but the epoch that is written to now
         // may. A snapshot that was left over from a failure ends one before it.
         let epoch = self.0.snapshotter.epochs.progress().epoch;
-        // Text that is to go does not wait for whoever reads behind the others.
+        // Text that is to go does not wait for whoever would read epochs behind the others. A
+        // snapshot that is read is waited for, and so is a backup: both end.
         let _released = self.0.snapshotter.epochs.release();
         let (mut erased, mut took, mut covering) = (0, Duration::ZERO, 0);
         let mut tidied = Ok(());
         loop {
             let Outcome { taken, tidied: now } = self.0.snapshotter.take().await?;
-            tidied = tidied.and(now);
+            // What was held the first time is gone if it is not any more.
+            tidied = match tidied {
+                Err(Error::Held) => now,
+                earlier => earlier.and(now),
+            };
             erased += taken.erased;
             took += taken.took;
             covering += u32::from(taken.epoch >= epoch);

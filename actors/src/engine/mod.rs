@@ -3,7 +3,8 @@
 //!
 //! Here is the edge of the deterministic core: the time and random bytes are taken once, addresses
 //! become ids, what a person typed becomes a section that only the journal and the people book see,
-//! and a request that spans domains is put together from one command and the reads that follow it.
+//! and a request that spans domains is put together from one command and the reads around it, or,
+//! for a share, from two commands of which the second can be repeated.
 //! There is no rule here: rules are in `decide.rs` of each domain.
 //!
 //! What is deliberately absent: HTTP, files other than the journal's, signals, and global state. A

@@ -75,40 +75,57 @@ impl Engine {
         let identity = self.identity();
         let (from, to) = (identity.person(&inviter), identity.person(&recipient));
         let bind = code.map_or(Bind::Oldest, Bind::Code);
+        let mut is_first = false;
         let run = async |request| {
+            is_first = true;
             if let Some(code) = code {
                 self.0.invites.may_give(now, code, from, to).await?;
             }
-            // Whoever has left stays forgotten, also if somebody else types the address.
-            self.is_on_the_list(from).await?;
+            let (_, recipient_is) = self.pair(from, to).await?;
             let command = referrals::Share {
                 id: entropy::uuid(now),
                 inviter: from,
                 recipient: to,
                 mailbox: identity.mailbox(&inviter),
                 marks: self.marks(&recipient, None),
-                recipient_is: self.recipient_is(to).await?,
+                recipient_is: match recipient_is {
+                    Some(EntryState::Waiting) => RecipientIs::Waiting,
+                    Some(EntryState::Invited) | None => RecipientIs::Unknown,
+                    Some(EntryState::Member) => RecipientIs::Member,
+                },
                 bind,
             };
             let sections = vec![
                 Self::section(from, &Text::Address(&inviter)),
                 Self::section(to, &Text::Address(&recipient)),
             ];
-            let shared = self.0.referrals.share(now, request, command, sections).await?;
-            // A friend who came without a share, or shared with when there was no code, has none.
-            self.0.invites.give(now, from, to, bind).await?;
-            Ok(shared)
+            self.0.referrals.share(now, request, command, sections).await
         };
         let shared = self.once::<_, referrals::Rejection, _>(tag, run).await;
         super::stats::count_share(&shared);
         let referrals::Shared { referral, already } = shared?;
-        // The registry has been told of the share before its answer came here.
-        let invite_code = self.0.invites.given(now, from, to).await?;
+        // The registry has been told of the share before its answer came here. A friend who came
+        // without a share, or was told when the inviter had no code, has none from that.
+        let invite_code = if is_first || self.pair(from, to).await.is_ok() {
+            self.0.invites.give(now, from, to, bind).await?
+        } else {
+            self.0.invites.given(now, from, to).await?
+        };
         Ok(Shared { referral, already, invite_code })
     }
 
+    /// The entries of both, if they have any. Refused when one of them has left: whoever has stays
+    /// forgotten, also if somebody else types the address.
+    async fn pair(
+        &self,
+        from: PersonId,
+        to: PersonId,
+    ) -> Result<(Option<EntryState>, Option<EntryState>), Error> {
+        futures_util::future::try_join(self.entry(from), self.entry(to)).await
+    }
+
     /// The state of somebody's entry, if there is one; refused for somebody who has left.
-    async fn is_on_the_list(&self, person: PersonId) -> Result<Option<EntryState>, Error> {
+    async fn entry(&self, person: PersonId) -> Result<Option<EntryState>, Error> {
         match self.standing(person).await {
             Ok(standing) => Ok(Some(standing.state)),
             Err(Error::Rejected(Rejection::Waitlist(waitlist::Rejection::UnknownPerson))) => {
@@ -116,14 +133,6 @@ impl Engine {
             }
             Err(error) => Err(error),
         }
-    }
-
-    async fn recipient_is(&self, person: PersonId) -> Result<RecipientIs, Error> {
-        Ok(match self.is_on_the_list(person).await? {
-            Some(EntryState::Waiting) => RecipientIs::Waiting,
-            Some(EntryState::Invited) | None => RecipientIs::Unknown,
-            Some(EntryState::Member) => RecipientIs::Member,
-        })
     }
 
     /// Grants what somebody has earned and not been given, and tells which codes the person can

@@ -10,7 +10,7 @@ use crate::ids::{Email, InviteCode, PersonId, Timestamp};
 use crate::people::{Profile, Text};
 use crate::request::RequestTag;
 use crate::waitlist::{
-    self, Invited, Joined, Left, Order, Persona, Referrer, Rejection, Schedule, Standing,
+    self, Invited, Joined, Leave, Left, Order, Persona, Referrer, Rejection, Schedule, Standing,
 };
 
 use super::Engine;
@@ -242,13 +242,21 @@ impl Engine {
         Ok(Sent { invited, codes, expires_at })
     }
 
-    /// Takes somebody off the list, or out, and forgets what the person has typed.
+    /// Takes somebody off the list, or out, and forgets what the person has typed, and what others
+    /// have typed of the person.
     ///
     /// # Errors
     /// [`waitlist::Rejection::UnknownPerson`], [`waitlist::Rejection::HasLeft`].
     pub async fn leave(&self, person: PersonId) -> Result<Left, Error> {
         self.take_writes()?;
-        self.0.waitlist.leave(self.now(), person).await
+        let leave = |known| self.0.waitlist.leave(self.now(), Leave { person, known });
+        match leave(false).await {
+            Err(absent @ Error::Rejected(_)) => match self.profile(person).await? {
+                Some(_) => leave(true).await,
+                None => Err(absent),
+            },
+            left => left,
+        }
     }
 
     /// How the list stands.

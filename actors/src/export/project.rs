@@ -47,7 +47,9 @@ fn on_list(event: waitlist::Event, at: Timestamp, out: &mut Vec<Change>) {
             let boosted = |(person, _, points)| Change::Boosted { person, points };
             out.extend(people.into_iter().map(boosted));
         }
-        waitlist::Event::Left { person, .. } => out.push(Change::Forgotten { person }),
+        waitlist::Event::Left { person, .. } | waitlist::Event::Forgotten { person } => {
+            out.push(Change::Forgotten { person })
+        }
         waitlist::Event::Invited { person } | waitlist::Event::Admitted { person } => {
             out.push(Change::Invited { person, at });
         }

@@ -39,7 +39,7 @@ pub(crate) enum Message {
     Page(Filter, Ask<Page>),
     Wave(String, Ask<Wave>),
     MayGive { code: InviteCode, inviter: PersonId, recipient: PersonId, ask: Ask<()> },
-    Give { inviter: PersonId, recipient: PersonId, bind: Bind, ask: Ask<()> },
+    Give { inviter: PersonId, recipient: PersonId, bind: Bind, ask: Ask<Option<InviteCode>> },
     Given { holder: PersonId, person: PersonId, ask: Ask<Option<InviteCode>> },
     Free(PersonId, Ask<Vec<InviteCode>>),
     Stats(Ask<Stats>),
@@ -133,14 +133,14 @@ impl Handle {
         self.0.ask(now, None, |ask| Message::MayGive { code, inviter, recipient, ask }).await
     }
 
-    /// Binds a code of the inviter's to the recipient, who has none from there.
+    /// The code that the inviter has given to the recipient; given now, if there was none.
     pub(crate) async fn give(
         &self,
         now: Timestamp,
         inviter: PersonId,
         recipient: PersonId,
         bind: Bind,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<InviteCode>, Error> {
         self.0.ask(now, None, |ask| Message::Give { inviter, recipient, bind, ask }).await
     }
 
@@ -213,7 +213,9 @@ impl Domain for Invites {
             }
             event::Event::Referrals(referrals::Event::Rewarded { .. })
             | event::Event::Waitlist(
-                waitlist::Event::Left { .. } | waitlist::Event::Waved { .. },
+                waitlist::Event::Left { .. }
+                | waitlist::Event::Forgotten { .. }
+                | waitlist::Event::Waved { .. },
             ) => true,
             event::Event::Referrals(referrals::Event::Reviewed { withdrawn, .. }) => {
                 !withdrawn.is_empty()
@@ -235,7 +237,9 @@ impl Domain for Invites {
             let now = cell.time(cause.at);
             let caused = match &cause.event {
                 Some(event::Event::Referrals(event)) => on_referrals(cell, event, now),
-                Some(event::Event::Waitlist(waitlist::Event::Left { person, .. })) => {
+                Some(event::Event::Waitlist(
+                    waitlist::Event::Left { person, .. } | waitlist::Event::Forgotten { person },
+                )) => {
                     let mut caused = decide::on_left(&cell.state, *person);
                     let last = caused.pop();
                     // The last one alone says that the cause is dealt with: where it is missing
@@ -317,7 +321,7 @@ impl Domain for Invites {
             Message::Give { inviter, recipient, bind, ask } => {
                 let now = cell.time(ask.now);
                 let decided = decide::give(&cell.state, inviter, recipient, bind, now);
-                cell.settle(ask, Ok(decided), Vec::new(), |_, _, _| ());
+                cell.settle(ask, Ok(decided), Vec::new(), |_, event, _| bound(event));
             }
             Message::Given { holder, person, ask } => {
                 cell.answer(ask, Ok(cell.state.given(holder, person)));
@@ -360,6 +364,11 @@ fn issued_at(cell: &Cell<Invites>, event: &Event) -> Option<Timestamp> {
     let Event::Redeemed { code, .. } = event else { return None };
     let index = cell.state.find(*code)?;
     Some(cell.state.code(index).1.created_at)
+}
+
+/// The code that somebody was given.
+fn bound(event: &Event) -> Option<InviteCode> {
+    if let Event::Bound { code, .. } = event { Some(*code) } else { None }
 }
 
 fn reserved(event: &Event) -> Reserved {

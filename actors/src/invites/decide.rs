@@ -227,17 +227,19 @@ pub(super) fn on_referred(
     Some(Event::Bound { code, person: recipient })
 }
 
-/// A code of the inviter's for a recipient whom no reaction to a referral has given one.
+/// A code of the inviter's for a recipient whom no reaction to a referral has given one; the one
+/// that it has.
 pub(super) fn give(
     state: &State,
     inviter: PersonId,
     recipient: PersonId,
     bind: Bind,
     now: Timestamp,
-) -> Decided<Event, ()> {
-    let has = state.given(inviter, recipient).is_some() || state.member(recipient).is_some();
-    let bound = if has { None } else { on_referred(state, inviter, recipient, bind, now) };
-    bound.map_or(Decided::Already(()), Decided::Now)
+) -> Decided<Event, Option<InviteCode>> {
+    let given = state.given(inviter, recipient);
+    let wants = given.is_none() && state.member(recipient).is_none();
+    let bound = wants.then(|| on_referred(state, inviter, recipient, bind, now)).flatten();
+    bound.map_or(Decided::Already(given), Decided::Now)
 }
 
 /// The codes that somebody has earned.
@@ -289,8 +291,8 @@ pub(super) fn on_waved(
     Some(Event::Sent { batch: batch.to_owned(), codes, expires_at })
 }
 
-/// What a departure from the list means here: the person is in no more, and keeps no code to come
-/// in with.
+/// What a departure from the list means here: the person is in no more, and no code is kept for it
+/// while it signs up. A code that only this person may redeem stays good.
 pub(super) fn on_left(state: &State, person: PersonId) -> Vec<Event> {
     let held = state.holds.of_person(person).iter();
     let released = held.map(|&reservation| Event::Released { reservation });
@@ -470,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_keeps_no_code_to_come_back_with() {
+    fn for_somebody_who_leaves_no_code_is_held_any_more() {
         let mut state = given(&[issued(&[1, 2])]);
         for (number, seed) in [(7, 1), (8, 2)] {
             let (reservation, until) = (Uuid(number), at(60));
@@ -492,8 +494,8 @@ mod tests {
         let Decided::Now(event) = give(&state, BOB) else { panic!("bob has none") };
         assert_eq!(event, Event::Bound { code: code(1), person: BOB });
         apply(&mut state, &event, at(9));
-        assert!(matches!(give(&state, BOB), Decided::Already(())));
-        assert!(matches!(give(&state, EVE), Decided::Already(())), "eve is in");
+        assert_eq!(give(&state, BOB), Decided::Already(Some(code(1))));
+        assert_eq!(give(&state, EVE), Decided::Already(None), "eve is in");
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl Cause {
                 Self::OwnScore
             }
             Event::Boosted { .. } | Event::Credited { .. } => Self::Boosted,
-            Event::Left { .. } => Self::Left,
+            // Who is forgotten without an entry moves nobody.
+            Event::Left { .. } | Event::Forgotten { .. } => Self::Left,
             Event::Invited { .. } | Event::Admitted { .. } | Event::Waved { .. } => Self::Invited,
         }
     }
@@ -103,10 +104,11 @@ pub(crate) fn explain(
     since: Option<Moment>,
 ) -> Result<Option<Explained>, Error> {
     let mut tally = Tally::default();
-    let mut newest = walk.begins_at(since);
+    // 0 is where the walk begins.
+    let mut newest = 0;
     let place = |state: &waitlist::State| state.place_of(person);
     let list = Subject { name: "waitlist", fresh: waitlist::State::default() };
-    let state = walk.run::<Waitlist>(list, since, &mut |state, (seq, at, event)| {
+    let (state, behind) = walk.run::<Waitlist>(list, since, &mut |state, (seq, at, event)| {
         let counts = since.is_none_or(|moment| moment.is_before(seq, at));
         let before = place(state);
         if let Some(place) = before.filter(|_| counts && tally.began.is_none()) {
@@ -126,7 +128,8 @@ pub(crate) fn explain(
         true
     })?;
     let Some(to) = place(&state) else { return Ok(None) };
-    let (since, from) = tally.began.unwrap_or((newest, to));
+    let (began, from) = tally.began.unwrap_or((newest, to));
+    let since = if began == 0 { behind } else { began };
     let sums = Cause::ALL.into_iter().zip(tally.sums).filter(|(_, (people, _))| *people > 0);
     let changes = sums.map(|(cause, (people, places))| Change { cause, people, places });
     Ok(Some(Explained { since, from, to, changes: changes.collect() }))

@@ -82,14 +82,14 @@ pub(crate) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Folds everything up to the end into a state, and shows each event with the state before it.
-    /// Begins at a state that is no later than `moment`. `step` applies the event, and says whether
-    /// to go on.
+    /// Begins at a state that is no later than `moment`, and tells behind which event that was.
+    /// `step` applies the event, and says whether to go on.
     pub(super) fn run<D: Domain>(
         &self,
         subject: Subject<D>,
         moment: Option<Moment>,
         step: &mut dyn FnMut(&mut D::State, Step<'_, D>) -> bool,
-    ) -> Result<D::State, Error> {
+    ) -> Result<(D::State, Seq), Error> {
         let (mut state, first) = self.begin(subject, moment)?;
         let mut outcome = Ok(true);
         self.records(first, &mut |record| {
@@ -99,12 +99,7 @@ impl Walk<'_> {
             matches!(outcome, Ok(true))
         })?;
         outcome?;
-        Ok(state)
-    }
-
-    /// The newest event that [`run`](Self::run) does not show, since it begins with a snapshot.
-    pub(super) fn begins_at(&self, moment: Option<Moment>) -> Seq {
-        self.base(moment).map_or(0, |base| base.position().seq)
+        Ok((state, first - 1))
     }
 
     /// The newest snapshot, when it is no later than the moment.
@@ -192,7 +187,7 @@ pub(crate) fn at<D: Domain>(
     // Of the events in a snapshot it is known that they are older than it.
     let made_at = walk.base(Some(moment)).map(|base| Timestamp::from_micros(base.made_at()));
     let mut newest = made_at.unwrap_or_default();
-    let state = walk.run(subject, Some(moment), &mut |state, (seq, at, event)| {
+    let (state, _) = walk.run(subject, Some(moment), &mut |state, (seq, at, event)| {
         if moment.is_before(seq, at) {
             return false;
         }

@@ -12,7 +12,6 @@ use crate::image::{ImageReader, ImageWriter};
 use crate::mailbox::{Ask, Mailbox};
 use crate::record::{self, NO_EVENT, Unreadable};
 use crate::role::Role;
-use crate::waitlist;
 
 use super::book::Book;
 use super::text::{self, Entry, Profile};
@@ -99,8 +98,10 @@ impl People {
     }
 
     fn on_event(&mut self, event: &Event) {
-        if let Event::Waitlist(waitlist::Event::Left { person, .. }) = event {
-            self.book.remove(*person);
+        if let Event::Waitlist(event) = event
+            && let Some(person) = event.forgets()
+        {
+            self.book.remove(person);
         }
     }
 }
@@ -160,8 +161,8 @@ impl Role for People {
     }
 
     fn wants(record: &Committed) -> bool {
-        let left = matches!(&record.event, Some(Event::Waitlist(waitlist::Event::Left { .. })));
-        left || !record.sections.is_empty()
+        let forgets = matches!(&record.event, Some(Event::Waitlist(e)) if e.forgets().is_some());
+        forgets || !record.sections.is_empty()
     }
 
     /// What is delivered is durable, and so is all that the book answers from.

@@ -290,10 +290,12 @@ impl Edge {
         let share = referrals::Share { id, inviter, recipient, mailbox, marks, recipient_is, bind };
         let sections =
             vec![section(inviter, &Text::Address(&from)), section(recipient, &Text::Address(&to))];
-        let run = |request| {
-            ask(&self.referrals, now, request, |ask| {
-                Message::<Referrals>::Share(share, sections, ask)
-            })
+        let run = async |request| {
+            let share = |ask| Message::<Referrals>::Share(share, sections, ask);
+            let shared = ask(&self.referrals, now, request, share).await?;
+            let give = |ask| Message::<Invites>::Give { inviter, recipient, bind, ask };
+            ask(&self.invites, now, None, give).await?;
+            Ok(shared)
         };
         self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Shared)
     }
@@ -445,7 +447,9 @@ impl Edge {
 }
 
 fn waitlist_leave(person: PersonId) -> impl FnOnce(Ask<waitlist::Left>) -> Message<Waitlist> {
-    move |ask| Message::<Waitlist>::Leave(waitlist::Leave { person }, ask)
+    // Of some, others have told.
+    let known = person.number().is_multiple_of(2);
+    move |ask| Message::<Waitlist>::Leave(waitlist::Leave { person, known }, ask)
 }
 
 fn section(person: PersonId, text: &Text<'_>) -> Section {

@@ -300,6 +300,13 @@ impl History {
                     self.counted(Effect::Left(person));
                 }
             }
+            waitlist::Event::Forgotten { person } => {
+                if self.place(person).is_some() {
+                    return Err("somebody on the list is forgotten without leaving it".to_owned());
+                }
+                self.left.insert(seq, (person, at));
+                self.counted(Effect::Left(person));
+            }
             waitlist::Event::Invited { person } => {
                 if self.move_to(person, Some(EntryState::Invited)) != Some(EntryState::Waiting) {
                     return Err("somebody is invited who does not wait".to_owned());
@@ -315,17 +322,18 @@ impl History {
                     }
                 }
             }
-            waitlist::Event::Admitted { person } => {
-                match self.move_to(person, Some(EntryState::Member)) {
-                    Some(EntryState::Member) => {
-                        return Err("somebody comes in twice".to_owned());
-                    }
-                    Some(EntryState::Waiting | EntryState::Invited) => {}
-                    None => {
-                        let state = Some(EntryState::Member);
-                        self.list.push(Place { person, score: 0, credited: 0, state });
-                    }
-                }
+            waitlist::Event::Admitted { person } => self.admit(person)?,
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, person: PersonId) -> Result<(), String> {
+        match self.move_to(person, Some(EntryState::Member)) {
+            Some(EntryState::Member) => return Err("somebody comes in twice".to_owned()),
+            Some(EntryState::Waiting | EntryState::Invited) => {}
+            None => {
+                let state = Some(EntryState::Member);
+                self.list.push(Place { person, score: 0, credited: 0, state });
             }
         }
         Ok(())
@@ -544,8 +552,10 @@ impl History {
                 _ => {}
             }
         }
-        if let Event::Waitlist(waitlist::Event::Left { person, .. }) = event {
-            self.book.remove(person);
+        if let Event::Waitlist(event) = event
+            && let Some(person) = event.forgets()
+        {
+            self.book.remove(&person);
         }
     }
 

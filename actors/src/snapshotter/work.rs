@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use snapshots::Error::Newer;
 use snapshots::{Epochs, Position, SnapshotWriter, archive};
 
 use crate::event::{Event, Stream};
-use crate::ids::{Seq, Timestamp};
+use crate::ids::{PersonId, Seq, Timestamp};
 use crate::mailbox::Probe;
 use crate::record::{self, NO_EVENT};
 use crate::role::FoldError;
 use crate::supervisor::Supervised;
-use crate::waitlist;
 
 use super::policy::Archive;
 
@@ -164,8 +162,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes text out of the archives. One that cannot be read for good, or that a newer release
-    /// seems to have made, is left to the operator: the others must not wait for it.
+    /// Takes text out of the archives. One that cannot be read for good is left to the operator:
+    /// the others must not wait for it.
     fn erase(
         &self,
         gone: &dyn Fn(u128, u64) -> bool,
@@ -175,7 +173,7 @@ impl Worker {
             crash_point!("snapshotter.before_erase");
             match archive::erase(&path, gone) {
                 Ok(sections) => done.erased += sections,
-                Err(error) if error.is_unreadable() || matches!(error, Newer { .. }) => {
+                Err(error) if error.is_unreadable() => {
                     let path = path.display();
                     tracing::error!(
                         %error, %path,
@@ -195,7 +193,7 @@ impl Worker {
 #[derive(Default)]
 struct Done {
     erased: u64,
-    /// Nothing was removed for the sake of a backup.
+    /// Something was not removed, since somebody reads it.
     is_held: bool,
     failed: Option<snapshots::Error>,
 }
@@ -215,7 +213,7 @@ fn leaver(body: &[u8]) -> Option<u128> {
         return None;
     }
     match Event::decode(record.head, record.payload) {
-        Ok(Event::Waitlist(waitlist::Event::Left { person, .. })) => Some(person.get()),
+        Ok(Event::Waitlist(event)) => event.forgets().map(PersonId::get),
         Ok(_) | Err(_) => None,
     }
 }

@@ -64,8 +64,8 @@ impl Handle {
         self.0.ask(now, request, |ask| Message::Boost(boost, sections, ask)).await
     }
 
-    pub(crate) async fn leave(&self, now: Timestamp, person: PersonId) -> Result<Left, Error> {
-        self.0.ask(now, None, |ask| Message::Leave(Leave { person }, ask)).await
+    pub(crate) async fn leave(&self, now: Timestamp, leave: Leave) -> Result<Left, Error> {
+        self.0.ask(now, None, |ask| Message::Leave(leave, ask)).await
     }
 
     pub(crate) async fn wave(

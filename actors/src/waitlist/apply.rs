@@ -21,6 +21,7 @@ pub(super) fn apply(state: &mut State, event: &Event, at: Timestamp) {
         }
         Event::Boosted { person, points } => state.boost(person, points),
         Event::Left { person, .. } => state.remove(person, at),
+        Event::Forgotten { person } => state.note_left(person, at),
         Event::Invited { person } => state.advance(person, EntryState::Invited, at),
         Event::Admitted { person } => {
             if state.find(person).is_some() {

@@ -37,6 +37,8 @@ pub(crate) struct Boost {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leave {
     pub(crate) person: PersonId,
+    /// Whether the person's address is known, entry or not.
+    pub(crate) known: bool,
 }
 
 /// Wants people invited.

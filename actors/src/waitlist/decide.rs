@@ -93,10 +93,14 @@ pub(super) fn boost(state: &State, boost: &Boost) -> Result<Decided<Event, Boost
     }
 }
 
-/// Out, from wherever the person is.
+/// Out, from wherever the person is. Of whom only others have told, that is forgotten.
 pub(super) fn leave(state: &State, leave: &Leave) -> Result<Decided<Event, Left>, Rejection> {
-    let was = state.state_of(leave.person).ok_or_else(|| absence(state, leave.person))?;
-    Ok(Decided::Now(Event::Left { person: leave.person, was }))
+    let Leave { person, known } = *leave;
+    match state.state_of(person) {
+        Some(was) => Ok(Decided::Now(Event::Left { person, was })),
+        None if known => Ok(Decided::Now(Event::Forgotten { person })),
+        None => Err(absence(state, person)),
+    }
 }
 
 /// The next people, as many as the gate allows; the same wave again for the same label.

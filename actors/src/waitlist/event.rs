@@ -10,7 +10,7 @@ use crate::record::{self, Persisted, Unreadable};
 use super::{EntryState, Order, Persona};
 
 /// What has happened. Tags are persisted and never reused: 1 Joined, 2 Boosted, 3 Left, 4 Invited,
-/// 5 Admitted, 6 Waved, 7 Credited.
+/// 5 Admitted, 6 Waved, 7 Credited, 8 Forgotten.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// Somebody took a place.
@@ -48,6 +48,11 @@ pub enum Event {
         /// What the person was until then.
         was: EntryState,
     },
+    /// Somebody who is on no list, and of whom others have told, is to be forgotten.
+    Forgotten {
+        /// Who.
+        person: PersonId,
+    },
     /// A code bound to somebody who waited was issued.
     Invited {
         /// To whom.
@@ -79,6 +84,22 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Of whom nothing is to be known any more.
+    #[must_use]
+    pub const fn forgets(&self) -> Option<PersonId> {
+        match self {
+            Self::Left { person, .. } | Self::Forgotten { person } => Some(*person),
+            Self::Joined { .. }
+            | Self::Credited { .. }
+            | Self::Boosted { .. }
+            | Self::Invited { .. }
+            | Self::Waved { .. }
+            | Self::Admitted { .. } => None,
+        }
+    }
+}
+
 /// Of a wave: requested, order, gate, seed, days that codes are valid, rolled.
 type How = (u32, u8, u8, u64, u32, u32);
 
@@ -89,6 +110,7 @@ impl Persisted for Event {
             Self::Credited { .. } => (7, 1),
             Self::Boosted { .. } => (2, 1),
             Self::Left { .. } => (3, 1),
+            Self::Forgotten { .. } => (8, 1),
             Self::Invited { .. } => (4, 1),
             Self::Admitted { .. } => (5, 1),
             Self::Waved { .. } => (6, 1),
@@ -104,7 +126,9 @@ impl Persisted for Event {
             Self::Credited { people } => record::encode(people, out),
             Self::Boosted { person, points } => record::encode(&(person, points), out),
             Self::Left { person, was } => record::encode(&(person, was.number()), out),
-            Self::Invited { person } | Self::Admitted { person } => record::encode(person, out),
+            Self::Forgotten { person } | Self::Invited { person } | Self::Admitted { person } => {
+                record::encode(person, out);
+            }
             Self::Waved { batch, people, requested, order, gate, seed, expires_days, rolled } => {
                 let how = (requested, order.number(), gate.number(), seed, expires_days, rolled);
                 record::encode(&(batch, people, how), out);
@@ -135,6 +159,7 @@ impl Persisted for Event {
                     .ok_or_else(|| Unreadable::new(format!("entry state {was}")))?;
                 Self::Left { person, was }
             }
+            (8, 1) => Self::Forgotten { person: record::decode(payload)? },
             (4, 1) => Self::Invited { person: record::decode(payload)? },
             (5, 1) => Self::Admitted { person: record::decode(payload)? },
             (6, 1) => {

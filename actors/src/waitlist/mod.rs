@@ -29,9 +29,7 @@ mod wait;
 mod wave;
 
 pub(crate) use actor::{Handle, Waitlist};
-#[cfg(feature = "simulation")]
-pub(crate) use command::Leave;
-pub(crate) use command::{Boost, Join, Referrer, Wave};
+pub(crate) use command::{Boost, Join, Leave, Referrer, Wave};
 pub use command::{Boosted, Invited, Joined, Left, Standing, Stats};
 pub use event::{Event, Rejection};
 pub(crate) use line::{Entrant, Stretch};

@@ -358,10 +358,15 @@ impl State {
         self.waves.insert(batch.into(), wave);
     }
 
+    /// Notes that a person has left, or was told of and is forgotten.
+    pub(super) fn note_left(&mut self, person: PersonId, at: Timestamp) {
+        self.left.insert(person, at);
+    }
+
     /// Forgets a person; the entry stays as a gap, so that no number is given twice.
     pub(super) fn remove(&mut self, person: PersonId, at: Timestamp) {
         let Some(index) = self.find(person) else { return };
-        self.left.insert(person, at);
+        self.note_left(person, at);
         self.leave_count(index);
         let entries = &self.entries;
         let same = |&other: &u32| entries[other as usize].person() == person;

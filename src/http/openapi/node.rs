@@ -51,11 +51,14 @@ fn keeping() -> Vec<Described> {
     vec![
         post("/api/operations/backup", "Copy the node at one moment into one file")
             .about("A tar file. One that ends without its manifest is no backup.")
+            .takes_nothing()
             .answers_with(200, "The backup as it is written", TAR, tar),
         post("/api/operations/snapshot", "Write the state down now")
+            .takes_nothing()
             .answers::<Snapshot>(200, "The snapshot")
             .refuses([&NO_SNAPSHOT]),
         post("/api/operations/compact", "Make the text of those who left disappear from the disk")
+            .takes_nothing()
             .answers::<Snapshot>(200, "The snapshot after which it is gone")
             .refuses([&NO_SNAPSHOT]),
     ]

@@ -92,6 +92,7 @@ fn leaving() -> Vec<Described> {
             .answers::<Left>(200, erased)
             .refuses([&UNKNOWN_PERSON, &ERASED]),
         delete("/api/waitlist/{email}", "Take somebody off the list and erase them")
+            .about("Somebody who is on no list, and of whom others have told, is erased as well.")
             .answers::<Left>(200, erased)
             .refuses([&UNKNOWN_PERSON, &ERASED]),
     ]
