@@ -107,6 +107,20 @@ async fn after_compaction_the_text_of_whoever_left_is_nowhere_and_ranks_are_as_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_compaction_the_address_of_whom_only_others_have_told_is_nowhere() {
+    let launch = Launch::start().await;
+    launch.engine.share(email("zoe"), email("popocatepetl"), None, None).await.unwrap();
+    launch.engine.snapshot().await.unwrap();
+    launch.engine.snapshot().await.unwrap();
+    assert!(is_on_disk(&launch, "popocatepetl"));
+    launch.engine.leave(launch.person("popocatepetl")).await.unwrap();
+    let taken = launch.engine.compact().await.unwrap();
+    assert!(taken.erased > 0);
+    assert!(!is_on_disk(&launch, "popocatepetl"));
+    assert!(is_on_disk(&launch, "zoe@example.com"), "the others keep theirs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_back_keeps_the_new_text_and_loses_the_old() {
     let launch = Launch::start().await;
     let mut join = crate::support::wants("ada");

@@ -14,7 +14,7 @@ use crate::record::{self, Unreadable};
 use crate::request::RequestTag;
 use crate::role::Role;
 
-use super::memory::{ANY, Memory};
+use super::memory::Memory;
 
 /// What the memory is asked.
 #[derive(Debug)]
@@ -93,19 +93,16 @@ pub(crate) struct Answers {
 }
 
 impl Role for Answers {
-    const IMAGE_VERSION: u16 = 2;
+    const IMAGE_VERSION: u16 = 1;
     type Message = Message;
 
     fn replay(&mut self, seq: Seq, body: &[u8], _: &[Section]) -> Result<(), Unreadable> {
         self.at = seq;
         let record = record::read(body)?;
-        let settled @ (domain, at) = (record.head.stream as u8, record.head.at);
         if let Some((tag, outcome)) = record.request {
-            self.memory.keep(tag, outcome, settled);
+            self.memory.keep(tag, outcome, record.head.at);
         }
-        self.memory.expire_of(domain, at);
-        // What an image of version 1 had.
-        self.memory.expire_of(ANY, at);
+        self.memory.expire(record.head.at);
         Ok(())
     }
 
@@ -125,16 +122,14 @@ impl Role for Answers {
     }
 
     fn restore(&mut self, version: u16, input: &mut ImageReader<'_>) -> Result<(), Unreadable> {
-        self.at = input.take()?;
-        let mut keep = |settled, id, body, outcome: Vec<u8>| {
-            self.memory.keep(RequestTag { id, body }, &outcome, settled);
-            Ok(())
-        };
-        match version {
-            1 => input.list(|(at, id, body, outcome)| keep((ANY, at), id, body, outcome)),
-            2 => input.list(|(settled, id, body, outcome)| keep(settled, id, body, outcome)),
-            _ => Err(Unreadable::new(format!("answers image version {version}"))),
+        if version != 1 {
+            return Err(Unreadable::new(format!("answers image version {version}")));
         }
+        self.at = input.take()?;
+        input.list(|(at, id, body, outcome): (Timestamp, u128, u128, Vec<u8>)| {
+            self.memory.keep(RequestTag { id, body }, &outcome, at);
+            Ok(())
+        })
     }
 
     fn wants(record: &Committed) -> bool {
@@ -145,7 +140,7 @@ impl Role for Answers {
         for Committed { seq, at, request, .. } in delivery.records.iter() {
             self.at = *seq;
             if let Some((tag, outcome)) = request {
-                self.memory.keep(*tag, outcome, (ANY, *at));
+                self.memory.keep(*tag, outcome, *at);
             }
         }
     }

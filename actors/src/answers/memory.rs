@@ -1,6 +1,6 @@
 //! What is remembered, for how long, and how much of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::ids::Timestamp;
 use crate::request::{self, Rejection, RequestTag};
@@ -13,12 +13,6 @@ const OUTCOME_BYTES_MAX: usize = 64 << 20;
 /// are: nobody can use up what callers with a key rely on.
 const ANONYMOUS_SHARE: usize = 2;
 
-/// By the domain of which number, and when in its time. [`ANY`] where the number is not known.
-pub(super) type Settled = (u8, Timestamp);
-
-/// In the place of a domain's number.
-pub(super) const ANY: u8 = 0;
-
 #[derive(Debug)]
 struct Kept {
     body: u128,
@@ -29,9 +23,7 @@ struct Kept {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     kept: HashMap<u128, Kept>,
-    /// When, and for which request, oldest first, by the number of the domain that settled it: each
-    /// has a time of its own, which never goes back, and may be ahead since the clock was once.
-    order: BTreeMap<u8, VecDeque<(Timestamp, u128)>>,
+    order: VecDeque<(Timestamp, u128)>,
     bytes: usize,
     /// Outcomes, and their bytes, of those who have not said who they are.
     anonymous: (usize, usize),
@@ -73,9 +65,8 @@ impl Memory {
         self.under_way.remove(&tag.id);
     }
 
-    /// The request's outcome, from the domain of that number, is durable. The first outcome of a
-    /// key stays.
-    pub(super) fn keep(&mut self, tag: RequestTag, outcome: &[u8], (domain, at): Settled) {
+    /// The request's outcome is durable. The first outcome of a key stays.
+    pub(super) fn keep(&mut self, tag: RequestTag, outcome: &[u8], at: Timestamp) {
         self.under_way.remove(&tag.id);
         if self.kept.contains_key(&tag.id) {
             return;
@@ -86,34 +77,21 @@ impl Memory {
             self.anonymous.1 += outcome.len();
         }
         self.kept.insert(tag.id, Kept { body: tag.body, outcome: outcome.into() });
-        self.order.entry(domain).or_default().push_back((at, tag.id));
+        self.order.push_back((at, tag.id));
     }
 
-    /// Everything that is kept, of each domain the oldest first: by which and when it was settled,
-    /// for which request, and the outcome.
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = (Settled, u128, u128, &[u8])> {
-        let all = self
-            .order
-            .iter()
-            .flat_map(|(&domain, order)| order.iter().map(move |&(at, id)| ((domain, at), id)));
-        all.filter_map(|(settled, id)| {
+    /// Everything that is kept, oldest first: when, for which request, and the outcome.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (Timestamp, u128, u128, &[u8])> {
+        self.order.iter().filter_map(|&(at, id)| {
             let kept = self.kept.get(&id)?;
-            Some((settled, id, kept.body, kept.outcome.as_ref()))
+            Some((at, id, kept.body, kept.outcome.as_ref()))
         })
     }
 
     /// Drops what is older than a day.
-    fn expire(&mut self, now: Timestamp) {
-        for domain in self.order.keys().copied().collect::<Vec<_>>() {
-            self.expire_of(domain, now);
-        }
-    }
-
-    /// Drops what is older than a day when it is `at` for a domain. Another one's time may be ahead
-    /// by any number of days.
-    pub(super) fn expire_of(&mut self, domain: u8, at: Timestamp) {
-        let Some(order) = self.order.get_mut(&domain) else { return };
-        while let Some((_, id)) = order.pop_front_if(|(then, _)| then.plus_days(DAYS_KEPT) <= at) {
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        while let Some((_, id)) = self.order.pop_front_if(|(at, _)| at.plus_days(DAYS_KEPT) <= now)
+        {
             if let Some(kept) = self.kept.remove(&id) {
                 self.bytes -= kept.outcome.len();
                 if request::is_anonymous(id) {
@@ -139,8 +117,8 @@ mod tests {
     fn the_first_answer_is_given_again_for_a_day() {
         let mut memory = Memory::default();
         assert_eq!(memory.begin(tag(1, 7), NOON), Ok(None));
-        memory.keep(tag(1, 7), b"first", (ANY, NOON));
-        memory.keep(tag(1, 7), b"second", (ANY, NOON));
+        memory.keep(tag(1, 7), b"first", NOON);
+        memory.keep(tag(1, 7), b"second", NOON);
         let again = Ok(Some(Box::from(&b"first"[..])));
         assert_eq!(memory.begin(tag(1, 7), NOON), again);
         assert_eq!(memory.begin(tag(1, 8), NOON), Err(Rejection::OtherBody));
@@ -160,7 +138,7 @@ mod tests {
     #[test]
     fn a_full_memory_takes_no_new_key_and_still_answers_the_old_ones() {
         let mut memory = Memory::default();
-        memory.keep(tag(2, 7), &vec![0; OUTCOME_BYTES_MAX], (ANY, NOON));
+        memory.keep(tag(2, 7), &vec![0; OUTCOME_BYTES_MAX], NOON);
         assert_eq!(memory.begin(tag(4, 7), NOON), Err(Rejection::TooMany));
         assert!(memory.begin(tag(2, 7), NOON).is_ok());
     }
@@ -172,22 +150,10 @@ mod tests {
             RequestTag::anonymous("203.0.113.9", &number.to_string(), "POST /x", b"{}")
         };
         let mut memory = Memory::default();
-        memory.keep(unknown(1), &vec![0; OUTCOME_BYTES_MAX / ANONYMOUS_SHARE], (ANY, NOON));
+        memory.keep(unknown(1), &vec![0; OUTCOME_BYTES_MAX / ANONYMOUS_SHARE], NOON);
         assert_eq!(memory.begin(unknown(2), NOON), Err(Rejection::TooMany));
         assert_eq!(memory.begin(known(2), NOON), Ok(None));
         assert_eq!(memory.begin(unknown(2), NOON.plus_days(1)), Ok(None));
         assert_eq!(memory.anonymous, (0, 0));
-    }
-
-    #[test]
-    fn a_domain_whose_time_is_ahead_makes_no_answer_of_another_forgotten() {
-        let mut memory = Memory::default();
-        memory.keep(tag(1, 7), b"first", (1, NOON));
-        memory.keep(tag(2, 7), b"ahead", (4, NOON.plus_days(365)));
-        memory.expire_of(4, NOON.plus_days(366));
-        let kept: Vec<_> = memory.outcomes().collect();
-        assert_eq!(kept, [((1, NOON), 1, 7, &b"first"[..])]);
-        memory.expire_of(1, NOON.plus_days(1));
-        assert_eq!((memory.outcomes().count(), memory.bytes), (0, 0));
     }
 }

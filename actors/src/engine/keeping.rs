@@ -47,7 +47,7 @@ impl Engine {
         // may. A snapshot that was left over from a failure ends one before it.
         let epoch = self.0.snapshotter.epochs.progress().epoch;
         // Text that is to go does not wait for whoever would read epochs behind the others. A
-        // snapshot that is read is waited for, and so is a backup: both end.
+        // snapshot that is read stays, and so does all that a backup reads: the caller is told.
         let _released = self.0.snapshotter.epochs.release();
         let (mut erased, mut took, mut covering) = (0, Duration::ZERO, 0);
         let mut tidied = Ok(());

@@ -106,7 +106,8 @@ impl Engine {
         let referrals::Shared { referral, already } = shared?;
         // The registry has been told of the share before its answer came here. A friend who came
         // without a share, or was told when the inviter had no code, has none from that.
-        let invite_code = if is_first || self.pair(from, to).await.is_ok() {
+        let gives = is_first || self.take_writes().is_ok() && self.are_here(from, to).await?;
+        let invite_code = if gives {
             self.0.invites.give(now, from, to, bind).await?
         } else {
             self.0.invites.given(now, from, to).await?
@@ -122,6 +123,15 @@ impl Engine {
         to: PersonId,
     ) -> Result<(Option<EntryState>, Option<EntryState>), Error> {
         futures_util::future::try_join(self.entry(from), self.entry(to)).await
+    }
+
+    /// Whether neither has left.
+    async fn are_here(&self, from: PersonId, to: PersonId) -> Result<bool, Error> {
+        match self.pair(from, to).await {
+            Ok(_) => Ok(true),
+            Err(Error::Rejected(_)) => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The state of somebody's entry, if there is one; refused for somebody who has left.
