@@ -52,6 +52,16 @@ fn every_port_has_a_health_of_its_own() {
 }
 
 #[test]
+fn keeping_takes_no_input_and_says_what_is_too_much() {
+    let server = Server::start();
+    let mut admin = server.admin();
+    for path in ["snapshot", "compact", "backup"].map(|name| format!("/api/operations/{name}")) {
+        let refused = admin.post(&path, &json!({"deep": true}));
+        assert_eq!((refused.status, refused.wrong_fields()), (422, vec!["deep".to_owned()]));
+    }
+}
+
+#[test]
 fn a_port_serves_the_routes_of_its_service_and_no_others() {
     let server = Server::start();
     for (name, port) in services(&server) {
