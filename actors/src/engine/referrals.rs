@@ -1,5 +1,7 @@
 //! Asking the referral graph, and the registry for the codes that go with it.
 
+use futures_util::future::try_join;
+
 use crate::entropy;
 use crate::error::{Error, Rejection};
 use crate::ids::{Email, InviteCode, PersonId, Timestamp, Uuid};
@@ -81,7 +83,7 @@ impl Engine {
             if let Some(code) = code {
                 self.0.invites.may_give(now, code, from, to).await?;
             }
-            let (_, recipient_is) = self.pair(from, to).await?;
+            let recipient_is = self.recipient(from, to).await?;
             let command = referrals::Share {
                 id: entropy::uuid(now),
                 inviter: from,
@@ -115,19 +117,16 @@ impl Engine {
         Ok(Shared { referral, already, invite_code })
     }
 
-    /// The entries of both, if they have any. Refused when one of them has left: whoever has stays
-    /// forgotten, also if somebody else types the address.
-    async fn pair(
-        &self,
-        from: PersonId,
-        to: PersonId,
-    ) -> Result<(Option<EntryState>, Option<EntryState>), Error> {
-        futures_util::future::try_join(self.entry(from), self.entry(to)).await
+    /// The state of the recipient's entry, if there is one. Refused when one of both has left:
+    /// whoever has stays forgotten, also if somebody else types the address.
+    async fn recipient(&self, from: PersonId, to: PersonId) -> Result<Option<EntryState>, Error> {
+        let (_, recipient) = try_join(self.entry(from), self.entry(to)).await?;
+        Ok(recipient)
     }
 
     /// Whether neither has left.
     async fn are_here(&self, from: PersonId, to: PersonId) -> Result<bool, Error> {
-        match self.pair(from, to).await {
+        match self.recipient(from, to).await {
             Ok(_) => Ok(true),
             Err(Error::Rejected(_)) => Ok(false),
             Err(failure) => Err(failure),

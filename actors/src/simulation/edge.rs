@@ -290,14 +290,15 @@ impl Edge {
         let share = referrals::Share { id, inviter, recipient, mailbox, marks, recipient_is, bind };
         let sections =
             vec![section(inviter, &Text::Address(&from)), section(recipient, &Text::Address(&to))];
-        let run = async |request| {
-            let share = |ask| Message::<Referrals>::Share(share, sections, ask);
-            let shared = ask(&self.referrals, now, request, share).await?;
-            let give = |ask| Message::<Invites>::Give { inviter, recipient, bind, ask };
-            ask(&self.invites, now, None, give).await?;
-            Ok(shared)
+        let run = |request| {
+            ask(&self.referrals, now, request, |ask| {
+                Message::<Referrals>::Share(share, sections, ask)
+            })
         };
-        self.once::<_, referrals::Rejection, _>(tag, run).await.map(Said::Shared)
+        let shared = self.once::<_, referrals::Rejection, _>(tag, run).await?;
+        let give = |ask| Message::<Invites>::Give { inviter, recipient, bind, ask };
+        ask(&self.invites, now, None, give).await?;
+        Ok(Said::Shared(shared))
     }
 
     async fn wave(
